@@ -21,7 +21,7 @@ apt() {
 
 not_at_boot() {
     command -v systemctl >/dev/null 2>&1 || return 0
-    for unit in $(dpkg-query -L "$1" | sed -n 's|.*/systemd/system/\([^/]*\.\(service\|socket\)\)$|\1|p'); do
+    for unit in $(dpkg-query -L "$1" | sed -nE 's,.*/systemd/system/([^/]+\.(service|socket))$,\1,p'); do
         systemctl --quiet disable "$unit" >/dev/null 2>&1
     done
 }
