@@ -1,0 +1,155 @@
+"""The registries that are measured, started beside each other on one disk, each on a fresh directory."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.wire import Address, Line, Unexpected
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "Bench-" + base64.b32encode(os.urandom(15)).decode()
+ADMIN = ("admin", PASSWORD)
+START = 60  # seconds a registry may take until it answers
+
+DISTRIBUTION = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  cache: {{blobdescriptor: inmemory}}
+  filesystem: {{rootdirectory: {data}}}
+  delete: {{enabled: true}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+class Missing(Exception):
+    """A registry is not installed; the message says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    name: str
+    version: str
+    address: Address
+    authorised: bool = False
+
+    def fields(self, repository: str = "library/bench", actions: str = "pull,push") -> bytes:
+        """Header fields that authorise: a fresh token from Mooring, nothing for a peer."""
+        if not self.authorised:
+            return b""
+        with Line(self.address, basic(*ADMIN)) as line:
+            target = f"/service/token?service=mooring&scope=repository:{repository}:{actions}"
+            answer = line.ask("GET", target).expect(200, "token")
+        return f"Authorization: Bearer {json.loads(answer.body)['token']}\r\n".encode()
+
+
+def basic(name: str, secret: str) -> bytes:
+    return b"Authorization: Basic " + base64.b64encode(f"{name}:{secret}".encode()) + b"\r\n"
+
+
+def distribution_2(directory: Path, running: ExitStack) -> Registry:
+    program = shutil.which("docker-registry")
+    if not program:
+        raise Missing("apt-get install docker-registry (its service is not needed)")
+    return _distribution("distribution 2.8", program, directory, running)
+
+
+def distribution_3(directory: Path, running: ExitStack) -> Registry:
+    tools = Path(os.environ.get("MOORING_TOOLS") or ROOT / ".tools")
+    program = tools / "bin" / "distribution"
+    if not program.exists():
+        raise Missing("install Go, then `make tools`")
+    return _distribution("distribution v3", str(program), directory, running)
+
+
+def mooring(directory: Path, running: ExitStack) -> Registry:
+    program = Path(sys.executable).parent / "mooring"
+    if not program.exists():
+        raise Missing("`make install`")
+    port = free_port()
+    settings = {"PORT": str(port), "DATA": str(directory / "data"), "ADMIN_PASSWORD": PASSWORD}
+    running.enter_context(_process([str(program), "serve"], directory, settings))
+    registry = Registry("Mooring", _version(program, "version"), ("127.0.0.1", port), authorised=True)
+    _wait(registry, "/readyz", directory)
+    return registry
+
+
+def peer(entry: str) -> Registry:
+    """`name=http://host:port` or `name@version=http://host:port`: already running, open to all."""
+    name, _, url = entry.partition("=")
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise SystemExit(f"PEERS takes name=http://host:port, separated by spaces; not {entry!r}")
+    name, _, version = name.partition("@")
+    registry = Registry(name, version or "as given", (parts.hostname, parts.port or 80))
+    _wait(registry, "/v2/", None)
+    return registry
+
+
+STARTED = {"Mooring": mooring, "distribution 2.8": distribution_2, "distribution v3": distribution_3}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _distribution(name: str, program: str, directory: Path, running: ExitStack) -> Registry:
+    port = free_port()
+    config = directory / "config.yml"
+    config.write_text(DISTRIBUTION.format(data=directory / "data", port=port))
+    running.enter_context(_process([program, "serve", str(config)], directory, {}))
+    registry = Registry(name, _version(program, "--version"), ("127.0.0.1", port))
+    _wait(registry, "/v2/", directory)
+    return registry
+
+
+@contextmanager
+def _process(command: list[str], directory: Path, settings: dict[str, str]) -> Iterator[None]:
+    """Runs a registry with `settings` as its only MOORING_ variables; its output goes to `log`."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "OTEL_"))}
+    environment = kept | {f"MOORING_{key}": value for key, value in settings.items()}
+    environment["OTEL_TRACES_EXPORTER"] = "none"  # else distribution v3 looks for a collector
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=directory, env=environment, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            print(f"{command[0]} did not stop in 30 s and was killed", file=sys.stderr)
+            process.kill()
+            process.wait()
+
+
+def _version(program: str | Path, argument: str) -> str:
+    said = subprocess.run([program, argument], capture_output=True, text=True, timeout=30, check=True).stdout
+    return said.split()[-1].strip("()") if said.split() else "unknown"
+
+
+def _wait(registry: Registry, target: str, directory: Path | None) -> None:
+    deadline, reason = time.monotonic() + START, ""
+    while time.monotonic() < deadline:
+        try:
+            with Line(registry.address) as line:
+                line.ask("GET", target).expect(200, target)
+        except (OSError, Unexpected) as error:
+            reason = str(error)
+            time.sleep(0.1)
+        else:
+            return
+    log = (directory / "log").read_text(errors="replace")[-2000:] if directory else ""
+    raise SystemExit(f"{registry.name} did not answer {target} in {START} s: {reason}\n{log}")
