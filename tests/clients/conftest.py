@@ -1,0 +1,115 @@
+"""Every client, with state of its own, and the people it works for."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api
+from tests.clients import engine
+from tests.clients.client import Client, Deleter, ImageClient, IndexClient, shell_in
+from tests.clients.cosign import Cosign
+from tests.clients.crane import Crane
+from tests.clients.docker import Docker
+from tests.clients.engine import Engine
+from tests.clients.harbour import Harbour, open_harbour
+from tests.clients.helm import Helm
+from tests.clients.oras import Oras
+from tests.clients.podman import Buildah, Podman
+from tests.clients.skopeo import Skopeo
+from tests.programs import Shell, find
+from tests.server import Server
+
+MakeShell = Callable[[str], Shell]
+
+
+@pytest.fixture(scope="session")
+def harbour(server: Server, admin: Api) -> Harbour:
+    return open_harbour(server, admin)
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    with engine.running() as started:
+        yield started
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> str:
+    """A name that only this test has, for what it makes."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture
+def make_shell(tmp_path: Path, server: Server) -> Iterator[MakeShell]:
+    """Makes the directory and environment of one client, gone when the test ends: images are large."""
+    home = tmp_path / "clients"
+    yield lambda name: shell_in(home / name, server.address)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def docker(make_shell: MakeShell, server: Server, docker_engine: Engine) -> Docker:
+    return Docker(make_shell("docker"), server.address, docker_engine)
+
+
+@pytest.fixture
+def skopeo(make_shell: MakeShell, server: Server) -> Skopeo:
+    return Skopeo(make_shell("skopeo"), server.address, find("skopeo"))
+
+
+@pytest.fixture
+def podman(make_shell: MakeShell, server: Server) -> Podman:
+    return Podman(make_shell("podman"), server.address, find("podman"))
+
+
+@pytest.fixture
+def buildah(make_shell: MakeShell, server: Server) -> Buildah:
+    return Buildah(make_shell("buildah"), server.address, find("buildah"))
+
+
+@pytest.fixture
+def crane(make_shell: MakeShell, server: Server) -> Crane:
+    return Crane(make_shell("crane"), server.address, find("crane"))
+
+
+@pytest.fixture
+def oras(make_shell: MakeShell, server: Server) -> Oras:
+    return Oras(make_shell("oras"), server.address, find("oras"))
+
+
+@pytest.fixture
+def helm(make_shell: MakeShell, server: Server) -> Helm:
+    return Helm(make_shell("helm"), server.address, find("helm"))
+
+
+@pytest.fixture
+def cosign(make_shell: MakeShell, server: Server) -> Cosign:
+    return Cosign(make_shell("cosign"), server.address, find("cosign"))
+
+
+@pytest.fixture(params=["docker", "skopeo", "podman", "buildah", "crane", "oras", "helm", "cosign"])
+def client(request: pytest.FixtureRequest) -> Client:
+    """Each client in turn."""
+    made: Client = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["docker", "skopeo", "podman", "buildah", "crane"])
+def image_client(request: pytest.FixtureRequest) -> ImageClient:
+    made: ImageClient = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["docker", "skopeo", "podman", "buildah", "crane"])
+def index_client(request: pytest.FixtureRequest) -> IndexClient:
+    made: IndexClient = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["skopeo", "crane", "oras"])
+def deleter(request: pytest.FixtureRequest) -> Deleter:
+    made: Deleter = request.getfixturevalue(request.param)
+    return made
