@@ -4,7 +4,7 @@
 # With CI=true or MOORING_REQUIRE_TOOLS=1 what cannot be had is a failure, otherwise its tests skip.
 set -u
 
-wanted='dockerd:docker.io skopeo:skopeo podman:podman buildah:buildah docker-registry:docker-registry
+wanted='dockerd:docker.io docker:docker-cli skopeo:skopeo podman:podman buildah:buildah docker-registry:docker-registry
     iptables:iptables runc:runc newuidmap:uidmap fuse-overlayfs:fuse-overlayfs'
 policy=/usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
@@ -19,41 +19,48 @@ apt() {
     apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1
 }
 
-not_at_boot() {
-    command -v systemctl >/dev/null 2>&1 || return 0
-    for unit in $(dpkg-query -L "$1" | sed -nE 's,.*/systemd/system/([^/]+\.(service|socket))$,\1,p'); do
-        systemctl --quiet disable "$unit" >/dev/null 2>&1
-    done
+at_boot() { # the links that start services
+    find /etc/systemd/system -type l 2>/dev/null | sort
 }
 
+there() {
+    command -v "${1%%:*}" >/dev/null 2>&1
+}
+
+PATH=$PATH:/usr/sbin:/sbin
 missing=
 for pair in $wanted; do
-    PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+    there "$pair" || missing="$missing $pair"
 done
 [ -n "$missing" ] || exit 0
+packages=$(echo "$missing" | sed 's/[^ ]*://g')
 
-command -v apt-get >/dev/null 2>&1 || give_up "Not installed (no apt-get here):$missing"
-[ "$(id -u)" = 0 ] || give_up "Not installed (not root):$missing. To get them: sudo tests/tools/debian.sh"
+command -v apt-get >/dev/null 2>&1 || give_up "Not installed (no apt-get here):$packages"
+[ "$(id -u)" = 0 ] || give_up "Not installed (not root):$packages. To get them: sudo tests/tools/debian.sh"
 
-log=$(mktemp)
+work=$(mktemp -d)
+log=$work/log
 if [ ! -e $policy ]; then
-    trap 'rm -f "$log" $policy' EXIT
+    trap 'rm -rf "$work" $policy' EXIT
     printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
 else
-    trap 'rm -f "$log"' EXIT
+    trap 'rm -rf "$work"' EXIT
 fi
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-apt update || give_up "Not installed (apt-get update failed: $(grep -m1 ^E: "$log")):$missing"
+apt update || give_up "Not installed (apt-get update failed: $(grep -m1 ^E: "$log")):$packages"
+at_boot >"$work/at_boot"
 failed=
-for package in $missing; do
+for pair in $missing; do
+    there "$pair" && continue # an earlier package brought it
+    package=${pair#*:}
     if apt install --no-install-recommends --no-remove --yes "$package"; then
-        not_at_boot "$package"
         echo "Installed $package $(dpkg-query -W -f '${Version}' "$package")"
     else
         echo "Could not install $package: $(grep -m1 ^E: "$log")" >&2
         failed="$failed $package"
     fi
 done
+at_boot | comm -13 "$work/at_boot" - | xargs -r rm -f
 [ -z "$failed" ] || give_up "Missing Debian packages:$failed"
