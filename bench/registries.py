@@ -78,9 +78,9 @@ def mooring(directory: Path, running: ExitStack) -> Registry:
         raise Missing("`make install`")
     port = free_port()
     settings = {"PORT": str(port), "DATA": str(directory / "data"), "ADMIN_PASSWORD": PASSWORD}
-    running.enter_context(_process([str(program), "serve"], directory, settings))
+    process = running.enter_context(_process([str(program), "serve"], directory, settings))
     registry = Registry("Mooring", _version(program, "version"), ("127.0.0.1", port), authorised=True)
-    _wait(registry, "/readyz", directory)
+    _wait(registry, "/readyz", process, directory)
     return registry
 
 
@@ -92,7 +92,7 @@ def peer(entry: str) -> Registry:
         raise SystemExit(f"PEERS takes name=http://host:port, separated by spaces; not {entry!r}")
     name, _, version = name.partition("@")
     registry = Registry(name, version or "as given", (parts.hostname, parts.port or 80))
-    _wait(registry, "/v2/", None)
+    _wait(registry, "/v2/")
     return registry
 
 
@@ -109,14 +109,16 @@ def _distribution(name: str, program: str, directory: Path, running: ExitStack) 
     port = free_port()
     config = directory / "config.yml"
     config.write_text(DISTRIBUTION.format(data=directory / "data", port=port))
-    running.enter_context(_process([program, "serve", str(config)], directory, {}))
+    process = running.enter_context(_process([program, "serve", str(config)], directory, {}))
     registry = Registry(name, _version(program, "--version"), ("127.0.0.1", port))
-    _wait(registry, "/v2/", directory)
+    _wait(registry, "/v2/", process, directory)
     return registry
 
 
 @contextmanager
-def _process(command: list[str], directory: Path, settings: dict[str, str]) -> Iterator[None]:
+def _process(
+    command: list[str], directory: Path, settings: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a registry with `settings` as its only MOORING_ variables; its output goes to `log`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "OTEL_"))}
     environment = kept | {f"MOORING_{key}": value for key, value in settings.items()}
@@ -124,7 +126,7 @@ def _process(command: list[str], directory: Path, settings: dict[str, str]) -> I
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=directory, env=environment, stdout=log, stderr=log)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -136,13 +138,20 @@ def _process(command: list[str], directory: Path, settings: dict[str, str]) -> I
 
 
 def _version(program: str | Path, argument: str) -> str:
-    said = subprocess.run([program, argument], capture_output=True, text=True, timeout=30, check=True).stdout
+    said = subprocess.run(
+        [program, argument], stdout=subprocess.PIPE, text=True, timeout=30, check=True
+    ).stdout
     return said.split()[-1].strip("()") if said.split() else "unknown"
 
 
-def _wait(registry: Registry, target: str, directory: Path | None) -> None:
-    deadline, reason = time.monotonic() + START, ""
-    while time.monotonic() < deadline:
+def _wait(
+    registry: Registry,
+    target: str,
+    process: subprocess.Popen[bytes] | None = None,
+    directory: Path | None = None,
+) -> None:
+    deadline, reason = time.monotonic() + START, "it ended"
+    while time.monotonic() < deadline and not (process and process.poll() is not None):
         try:
             with Line(registry.address) as line:
                 line.ask("GET", target).expect(200, target)
@@ -152,4 +161,4 @@ def _wait(registry: Registry, target: str, directory: Path | None) -> None:
         else:
             return
     log = (directory / "log").read_text(errors="replace")[-2000:] if directory else ""
-    raise SystemExit(f"{registry.name} did not answer {target} in {START} s: {reason}\n{log}")
+    raise SystemExit(f"{registry.name} does not answer {target}: {reason}\n{log}")

@@ -17,9 +17,9 @@ registries in rotating order. 1 MB is 1,000,000 bytes."""
 COMPARED = """\
 - Mooring verifies a token in each request. The peers run without authorisation, the rest as they come.
 - Mooring answers a push when its bytes, their directory and its database are synced. The peers, by strace:
-  distribution 2.8 syncs every file (some thirty for a small image) but no directory; v3 also the directories of
-  its small files, not those that blobs are moved to; zot syncs its cache database alone, blobs, manifests and
-  its index only with `storage.commit`, which is off by default.
+  distribution 2.8 syncs every file (some thirty for a small image) but no directory; v3 also the directories
+  of its small files, not those that blobs are moved to; zot syncs its cache database alone, and blobs,
+  manifests and its index only with `storage.commit`, which is off by default.
 - The disk is synced before each measurement, so nobody pays for what another left in the page cache.
   Pulled blobs are in the page cache.
 - A blob is pushed as docker does it: HEAD, POST, PATCH, PUT. A small image is a configuration, a layer of
