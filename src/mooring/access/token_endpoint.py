@@ -1,0 +1,149 @@
+"""`/service/token`: GET as in spec/auth/token, the OAuth2 POST as in spec/auth/oauth (distribution/docs).
+
+Wrong credentials are 401, with or without a scope. Right ones get what they may have of what they asked: 200, always.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mooring.access import challenge, refresh, tokens
+from mooring.access.authorizer import project_of
+from mooring.access.caller import AUDIENCE, decode_basic, source
+from mooring.access.keyholder import KeyHolder
+from mooring.access.permissions import SCOPE_ACTIONS
+from mooring.access.scopes import Scope, parse_scopes
+from mooring.access.standing import Standings
+from mooring.cluster.clock import SECOND, Clock, rfc3339
+from mooring.database import Database
+from mooring.errors import Invalid
+from mooring.http.body import read_body
+from mooring.identity.credentials import Account, Credentials
+from mooring.refusals import Reason, Refused
+from mooring.settings import Settings
+
+FORM_LIMIT = 64 * 1024
+NOBODY = Account("", "")
+
+
+@dataclass(frozen=True)
+class TokenEndpoint:
+    credentials: Credentials
+    standings: Standings
+    keys: KeyHolder
+    clock: Clock
+    database: Database
+    settings: Settings
+
+    async def get(self, request: Request) -> Response:
+        account = await self._account_of_header(request)
+        asked = parse_scopes(request.query_params.getlist("scope"))
+        answer = await self._answer(account, asked)
+        wants_refresh = request.query_params.get("offline_token", "").lower() in ("true", "1")
+        if wants_refresh and account is not NOBODY:
+            answer["refresh_token"] = await self._refresh_token(
+                account, request.query_params.get("client_id", "")
+            )
+        return JSONResponse(answer)
+
+    async def post(self, request: Request) -> Response:
+        form = parse_qs((await read_body(request, FORM_LIMIT, self.settings)).decode("utf-8", "replace"))
+        field = {name: values[-1] for name, values in form.items()}
+        grant = field.get("grant_type")
+        if grant == "password":
+            account = await self._prove(field.get("username", ""), field.get("password", ""), request)
+        elif grant == "refresh_token":
+            account = await self._account_of_refresh_token(field.get("refresh_token", ""))
+        else:
+            raise Invalid("grant_type must be password or refresh_token.")
+        asked = parse_scopes(form.get("scope", []))
+        answer = await self._answer(account, asked)
+        if grant == "refresh_token":
+            answer["refresh_token"] = field["refresh_token"]
+        elif field.get("access_type") == "offline":
+            answer["refresh_token"] = await self._refresh_token(account, field.get("client_id", ""))
+        return JSONResponse(answer)
+
+    async def _account_of_header(self, request: Request) -> Account:
+        header = request.headers.get("authorization")
+        if header is None:
+            return NOBODY
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() != "basic":
+            raise _basic(Refused(Reason.MALFORMED, "Log in here with a user name and a password."))
+        try:
+            name, secret = decode_basic(value.strip())
+        except Refused as refused:
+            raise _basic(refused) from refused
+        return await self._prove(name, secret, request)
+
+    async def _prove(self, name: str, secret: str, request: Request) -> Account:
+        try:
+            return await self.credentials.prove(name, secret, source(request))
+        except Refused as refused:
+            raise _basic(refused) from refused
+
+    async def _account_of_refresh_token(self, token: str) -> Account:
+        life = self.settings.refresh_token_life_days
+        try:
+            return await self.database.write(refresh.use, self.clock.now(), token, AUDIENCE, life)
+        except Refused as refused:
+            raise _basic(refused) from refused
+
+    async def _refresh_token(self, account: Account, client_id: str) -> str:
+        return await self.database.write(
+            refresh.issue,
+            self.clock.now(),
+            subject=account.subject,
+            service=AUDIENCE,
+            client_id=client_id,
+            life_days=self.settings.refresh_token_life_days,
+        )
+
+    async def _answer(self, account: Account, asked: Sequence[Scope]) -> dict[str, object]:
+        granted = [await self._granted(account.subject, scope) for scope in asked]
+        now, life = self.clock.now(), self.settings.token_life_seconds
+        token = tokens.issue(
+            self.keys.keyring,
+            subject=account.subject,
+            name=account.name,
+            audience=AUDIENCE,
+            scopes=granted,
+            now=now // SECOND,
+            life=life,
+        )
+        return {
+            "token": token,
+            "access_token": token,
+            "expires_in": life,
+            "issued_at": rfc3339(now // SECOND * SECOND),
+            "scope": " ".join(str(scope) for scope in granted if scope.actions),
+        }
+
+    async def _granted(self, subject: str, scope: Scope) -> Scope:
+        """The part of a scope that its subject may have: maybe no action at all, never an error."""
+        if scope.type == "registry" and scope.name == "catalog":
+            # What the catalogue lists is filtered by what each caller may pull.
+            return scope
+        if scope.type != "repository":
+            return Scope(scope.type, scope.name, ())
+        standing = await self.standings.fresh(subject, project_of(scope.name))
+        wanted = list(SCOPE_ACTIONS) if "*" in scope.actions else scope.actions
+        allowed = (
+            ()
+            if standing.refusal
+            else tuple(
+                action
+                for action in wanted
+                if action in SCOPE_ACTIONS and SCOPE_ACTIONS[action] in standing.permissions
+            )
+        )
+        return Scope(scope.type, scope.name, allowed)
+
+
+def _basic(refused: Refused) -> Refused:
+    refused.challenge = challenge.basic()
+    return refused

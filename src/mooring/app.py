@@ -1,0 +1,208 @@
+"""Builds the application from settings: the one place where the parts meet."""
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mooring.access.authorizer import Authorizer
+from mooring.access.caller import Callers
+from mooring.access.epoch import POLL_SECONDS, Epoch
+from mooring.access.keyholder import KeyHolder
+from mooring.access.rotation import Rotation
+from mooring.access.standing import Standings
+from mooring.access.token_endpoint import TokenEndpoint
+from mooring.cluster import heartbeat, identity
+from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.master_key import MasterKey, master_key
+from mooring.cluster.readiness import Readiness
+from mooring.database.schema import require_current
+from mooring.database.sqlite import SQLite
+from mooring.errors import MooringError, NotFound, Unavailable
+from mooring.http.edge import Edge
+from mooring.identity.credentials import Credentials
+from mooring.jobs.periodic import Periodic, Rounds
+from mooring.observe import logs
+from mooring.observe.metrics import Metrics, exposition
+from mooring.projects import standing
+from mooring.registry.collector import Collector
+from mooring.registry.endpoints.application import RegistryApplication
+from mooring.registry.pulls import Pulls
+from mooring.registry.registry import Registry
+from mooring.registry.uploads import Hashes
+from mooring.settings import Settings, load
+from mooring.storage.filesystem import FileStore
+
+HEARTBEAT_SECONDS = 5.0
+KEYS_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that one worker process holds."""
+
+    settings: Settings
+    replica: str
+    database: SQLite
+    store: FileStore
+    master_key: MasterKey
+    clock: Clock
+    keys: KeyHolder
+    rotation: Rotation
+    epoch: Epoch
+    credentials: Credentials
+    callers: Callers
+    standings: Standings
+    authorizer: Authorizer
+    collector: Collector
+    registry: Registry
+    metrics: Metrics
+    readiness: Readiness
+
+
+def create() -> ASGIApp:
+    """The entry of each worker process. Raises ConfigurationError."""
+    settings = load()
+    logs.configure(settings.log_level, settings.log_format)
+    return application(assemble(settings))
+
+
+def assemble(settings: Settings) -> Parts:
+    replica = replica_name(settings)
+    database = SQLite(settings.database_path)
+    database.read_now(require_current)
+    sealing = master_key(settings, create=False)
+    store = FileStore(settings.store_path, database.read_now(identity.require, sealing))
+    clock = Clock(database)
+    keys = KeyHolder(database, sealing)
+    epoch = Epoch(database)
+    credentials = Credentials(database, clock)
+    callers = Callers(credentials, keys, clock)
+    standings = Standings(database, clock, epoch, standing.evaluate)
+    authorizer = Authorizer(standings)
+    return Parts(
+        settings=settings,
+        replica=replica,
+        database=database,
+        store=store,
+        master_key=sealing,
+        clock=clock,
+        keys=keys,
+        rotation=Rotation(database, clock, keys, sealing, settings, replica),
+        epoch=epoch,
+        credentials=credentials,
+        callers=callers,
+        standings=standings,
+        authorizer=authorizer,
+        collector=Collector(database, store, clock, settings),
+        registry=Registry(
+            database, store, clock, settings, callers, authorizer, standing.visible, Hashes(), Pulls()
+        ),
+        metrics=Metrics(replica),
+        readiness=Readiness(
+            {"database": epoch.poll, "store": store.check, "keyring": partial(_has_signer, keys)}
+        ),
+    )
+
+
+def application(parts: Parts) -> ASGIApp:
+    registry = RegistryApplication(parts.registry)
+    rest = Starlette(routes=routes(parts), lifespan=partial(lifespan, parts))
+    rest.router.redirect_slashes = False
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (scope["path"].startswith("/v2/") or scope["path"] == "/v2"):
+            await registry(scope, receive, send)
+        else:
+            await rest(scope, receive, send)
+
+    return Edge(by_path, parts.replica, parts.metrics)
+
+
+def routes(parts: Parts) -> list[BaseRoute]:
+    """Every route but those of `/v2`, which are `registry.endpoints.routes.ROUTES`."""
+    tokens = TokenEndpoint(
+        parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.settings
+    )
+
+    async def jwks(_request: Request) -> Response:
+        return JSONResponse(parts.keys.keyring.jwks(), headers={"cache-control": "max-age=60"})
+
+    async def livez(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> Response:
+        failures = await parts.readiness.failures()
+        body = {"ready": not failures, "replica": parts.replica, "failed": failures}
+        return JSONResponse(body, 503 if failures else 200)
+
+    async def metrics(_request: Request) -> Response:
+        if not parts.settings.metrics:
+            raise NotFound()
+        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [
+        Route("/service/token", tokens.get, methods=["GET"]),
+        Route("/service/token", tokens.post, methods=["POST"]),
+        Route("/.well-known/jwks.json", jwks),
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def lifespan(parts: Parts, _application: Starlette) -> AsyncIterator[None]:
+    await parts.epoch.poll()
+    await parts.rotation.turn()
+    await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, True)
+    await parts.rotation.turn()
+    rounds = Rounds(works(parts))
+    rounds.start()
+    try:
+        yield
+    finally:
+        await rounds.stop()
+        with contextlib.suppress(MooringError):
+            await parts.registry.pulls.flush(parts.database)
+            await parts.database.write(heartbeat.leave, parts.replica)
+        parts.store.close()
+        parts.database.close()
+
+
+def works(parts: Parts) -> list[Periodic]:
+    async def beat() -> None:
+        parts.clock.synchronise()
+        parts.metrics.clock(parts.clock.wall_offset / SECOND, parts.clock.error / SECOND)
+        ready = not await parts.readiness.failures()
+        await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, ready)
+
+    found = [
+        Periodic("epoch", POLL_SECONDS, parts.epoch.poll),
+        Periodic("keys", KEYS_SECONDS, partial(parts.rotation.turn_counted, parts.metrics)),
+        Periodic("heartbeat", HEARTBEAT_SECONDS, beat),
+        Periodic("pulls", HEARTBEAT_SECONDS, partial(parts.registry.pulls.flush, parts.database)),
+    ]
+    if parts.settings.collection:
+        seconds = parts.settings.collection_interval_seconds
+        found.append(Periodic("collection", seconds, partial(parts.collector.run_counted, parts.metrics)))
+    return found
+
+
+def replica_name(settings: Settings) -> str:
+    return f"{settings.replica or f'{socket.gethostname()}:{settings.port}'}/{os.getpid()}"
+
+
+async def _has_signer(keys: KeyHolder) -> None:
+    try:
+        _ = keys.keyring.signer
+    except LookupError as error:
+        raise Unavailable("There is no active signing key yet.") from error

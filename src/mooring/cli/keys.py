@@ -1,0 +1,40 @@
+"""`mooring keys`: the keys that sign tokens."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mooring.access import keyring
+from mooring.cli.opened import opened
+from mooring.cli.options import Config, Data
+from mooring.cluster.clock import rfc3339
+
+application = typer.Typer(help="Signing keys of tokens.", no_args_is_help=True)
+
+
+@application.command("list")
+def show(data: Data = None, config: Config = None) -> None:
+    """Show the keyring."""
+    with opened(config, data) as parts:
+        ring = parts.database.read_now(keyring.load, parts.master_key)
+    table = Table("kid", "state", "made", "verifies until")
+    for key in ring.keys.values():
+        until = rfc3339(key.expires_at) if key.expires_at else ""
+        table.add_row(key.kid, key.state, rfc3339(key.created_at), until)
+    Console().print(table)
+
+
+@application.command()
+def rotate(
+    data: Data = None,
+    config: Config = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the new key's id.")] = False,
+) -> None:
+    """Make a new signing key. It signs once every live replica has loaded it; the old one verifies on."""
+    with opened(config, data) as parts:
+        now, life = parts.clock.now(), parts.settings.token_life_seconds * 1_000_000
+        kid = parts.database.write_now(keyring.create, parts.master_key, now)
+        parts.database.write_now(keyring.advance, now, life)
+    print(kid if quiet else f"The key {kid} is pending. It signs when every live replica has loaded it.")

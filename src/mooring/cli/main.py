@@ -1,0 +1,39 @@
+"""`mooring`: one command for everything an operator does."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from mooring import __version__
+from mooring.cli import checks, configuration, keys, serve, users
+from mooring.errors import MooringError
+
+application = typer.Typer(
+    help="Mooring: a container registry that explains every refusal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+application.command("serve")(serve.serve)
+application.command("migrate")(serve.migrate)
+application.add_typer(configuration.application, name="config")
+application.add_typer(users.application, name="user")
+application.add_typer(keys.application, name="keys")
+application.command("gc")(checks.collect)
+application.command("check")(checks.check)
+
+
+@application.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    try:
+        application()
+    except MooringError as error:
+        Console(stderr=True, highlight=False).print(f"mooring: {error.text}", style="bold red", markup=False)
+        sys.exit(2)

@@ -1,0 +1,26 @@
+"""The database and store that a command works on, opened and closed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mooring.app import Parts, assemble
+from mooring.settings import CONFIG_VARIABLE, Settings, load
+
+
+def settings_of(config: Path | None, **given: Any) -> Settings:
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config)
+    return load(**given)
+
+
+@contextmanager
+def opened(config: Path | None, data: Path | None) -> Iterator[Parts]:
+    parts = assemble(settings_of(config, data=data))
+    try:
+        yield parts
+    finally:
+        parts.store.close()
+        parts.database.close()

@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", envvar="MOORING_DATA", help="Directory for the database, the bytes and the master key."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="MOORING_CONFIG", help="TOML file with settings, by their names in lower case."
+    ),
+]

@@ -1,0 +1,102 @@
+"""`mooring serve` and `mooring migrate`."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mooring.cli.options import Config, Data
+from mooring.cli.opened import settings_of
+from mooring.installation import Installed, held, install
+from mooring.settings import CONFIG_VARIABLE, Settings
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+KILL_AFTER_SECONDS = 60
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(envvar="MOORING_HOST", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(envvar="MOORING_PORT", help="Port to listen on.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(envvar="MOORING_WORKERS", help="Worker processes; all are equal replicas.")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Run the registry. The first start makes everything it needs."""
+    settings = settings_of(config, host=host, port=port, workers=workers, data=data)
+    with held(settings):
+        greet(settings, install(settings))
+        run(settings)
+
+
+def migrate(data: Data = None, config: Config = None) -> None:
+    """Make the database, or bring it to this version's schema."""
+    settings = settings_of(config, data=data)
+    with held(settings):
+        greet(settings, install(settings), started=False)
+    print("The database is current.")
+
+
+def greet(settings: Settings, installed: Installed, *, started: bool = True) -> None:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    address = f"{host}:{settings.port}"
+    if started:
+        print(f"Mooring serves {settings.external_url or f'http://{address}'} from {settings.data}.")
+    if installed.first:
+        print("  user      admin")
+        if installed.admin_password is None:
+            print("  password  the one in MOORING_ADMIN_PASSWORD")
+        else:
+            print(f"  password  {installed.admin_password}")
+            print("  This password is shown once and kept only as a hash.")
+    if installed.first and started:
+        print("Try:")
+        print(f"  docker login {address} -u admin")
+        print(f"  docker tag IMAGE {address}/library/IMAGE")
+        print(f"  docker push {address}/library/IMAGE", flush=True)
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests in flight."""
+    _hand_down(settings)
+    metrics = tempfile.mkdtemp(prefix="mooring-metrics-")
+    os.environ[METRICS_VARIABLE] = metrics
+    try:
+        # Imported now: prometheus_client must find its directory in the environment.
+        from granian import Granian
+        from granian.constants import Interfaces, Loops
+
+        Granian(
+            "mooring.app:create",
+            factory=True,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGI,
+            workers=settings.workers,
+            loop=Loops.uvloop,
+            respawn_failed_workers=True,
+            respawn_interval=0.1,
+            workers_kill_timeout=KILL_AFTER_SECONDS,
+            backlog=2048,
+            log_access=False,
+            websockets=False,
+        ).serve()
+    finally:
+        shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _hand_down(settings: Settings) -> None:
+    """Workers read their settings anew: from the same file, and from variables for what the command line gave."""
+    os.environ.update(
+        MOORING_HOST=settings.host,
+        MOORING_PORT=str(settings.port),
+        MOORING_DATA=str(settings.data.resolve()),
+        MOORING_WORKERS=str(settings.workers),
+    )
+    os.environ.pop("MOORING_ADMIN_PASSWORD", None)
+    if config := os.environ.get(CONFIG_VARIABLE):
+        os.environ[CONFIG_VARIABLE] = str(Path(config).resolve())

@@ -1,0 +1,116 @@
+"""`mooring user`: people's accounts, for when the API can't be used yet or any more."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection, select
+
+from mooring.access import epoch, refresh
+from mooring.cli.opened import opened
+from mooring.cli.options import Config, Data
+from mooring.cluster.clock import rfc3339
+from mooring.errors import Invalid, NotFound
+from mooring.identity import users
+from mooring.identity.passwords import hash_password
+
+application = typer.Typer(help="People's accounts.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="User name.")]
+FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+SHORTEST = 8
+
+
+@application.command("list")
+def show(data: Data = None, config: Config = None) -> None:
+    """Show all users."""
+    with opened(config, data) as parts:
+        rows = parts.database.read_now(_all)
+    table = Table("id", "name", "e-mail", "system admin", "disabled", "made")
+    for row in rows:
+        table.add_row(
+            str(row.id),
+            row.username,
+            row.email or "",
+            "yes" if row.system_admin else "",
+            "yes" if row.disabled else "",
+            rfc3339(row.created_at),
+        )
+    Console().print(table)
+
+
+@application.command()
+def create(
+    name: Name,
+    email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Make a system administrator.")] = False,
+    password_stdin: FromInput = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a user."""
+    password = _password(password_stdin)
+    with opened(config, data) as parts:
+        parts.database.write_now(
+            users.create,
+            parts.clock.now(),
+            username=name,
+            password_hash=hash_password(password),
+            email=email,
+            system_admin=admin,
+        )
+    print(f"The user {name} was made.")
+
+
+@application.command("password")
+def set_password(
+    name: Name, password_stdin: FromInput = False, data: Data = None, config: Config = None
+) -> None:
+    """Give a user a new password, and end what the old one opened."""
+    password = _password(password_stdin)
+    _change(data, config, name, {"password_hash": hash_password(password)})
+    print(f"The user {name} has a new password.")
+
+
+@application.command()
+def disable(name: Name, data: Data = None, config: Config = None) -> None:
+    """Refuse a user everything, at once and everywhere."""
+    _change(data, config, name, {"disabled": True})
+    print(f"The user {name} is disabled.")
+
+
+@application.command()
+def enable(name: Name, data: Data = None, config: Config = None) -> None:
+    """Let a disabled user in again."""
+    _change(data, config, name, {"disabled": False})
+    print(f"The user {name} is enabled.")
+
+
+def _change(data: Data, config: Config, name: str, values: dict[str, object]) -> None:
+    with opened(config, data) as parts:
+        parts.database.write_now(_update, parts.clock.now(), name, values)
+
+
+def _update(connection: Connection, now: int, name: str, values: dict[str, object]) -> None:
+    user = users.by_name(connection, name)
+    if user is None:
+        raise NotFound(f"There is no user {name}.")
+    users.change(connection, now, user["id"], values)
+    refresh.revoke_all(connection, f"user:{user['id']}")
+    epoch.advance(connection)
+
+
+def _all(connection: Connection):  # type: ignore[no-untyped-def]
+    return connection.execute(select(users.users).order_by(users.users.c.username)).all()
+
+
+def _password(from_input: bool) -> str:
+    if from_input:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if len(password) < SHORTEST:
+        raise Invalid(f"A password has at least {SHORTEST} characters.")
+    return password

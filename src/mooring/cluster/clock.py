@@ -1,0 +1,68 @@
+"""Cluster time: the database's clock, carried forward on this machine's monotonic clock.
+
+A replica whose wall clock is hours off, or jumps, still issues and accepts the right tokens.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mooring.database import Database
+from mooring.database.time import database_time
+
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the database's clock said, when by our monotonic clock, and how wrong that can be. Microseconds."""
+
+    time: int
+    monotonic: int
+    error: int
+
+
+class Clock:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sample = self._take()
+
+    def now(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+        sample = self._sample
+        return sample.time + _monotonic() - sample.monotonic
+
+    def seconds(self) -> int:
+        return self.now() // SECOND
+
+    @property
+    def error(self) -> int:
+        return self._sample.error
+
+    @property
+    def wall_offset(self) -> int:
+        """How far this machine's wall clock is ahead of cluster time, in microseconds."""
+        return time.time_ns() // 1000 - self.now()
+
+    def synchronise(self) -> None:
+        self._sample = self._take()
+
+    def _take(self) -> Sample:
+        before = _monotonic()
+        found = self._database.read_now(database_time)
+        after = _monotonic()
+        return Sample(time=found, monotonic=(before + after) // 2, error=(after - before) // 2)
+
+
+def rfc3339(microseconds: int) -> str:
+    moment = datetime.fromtimestamp(microseconds / SECOND, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _monotonic() -> int:
+    # Counts through a suspended machine's sleep, which CLOCK_MONOTONIC does not.
+    return (
+        time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+        if hasattr(time, "CLOCK_BOOTTIME")
+        else (time.monotonic_ns() // 1000)
+    )

@@ -1,0 +1,46 @@
+"""The cluster's own row: its id, which the store must bear too, and the proof of its master key."""
+
+import uuid
+
+from sqlalchemy import Connection, Row, insert, select
+
+from mooring.cluster.master_key import MasterKey
+from mooring.cluster.tables import cluster
+from mooring.errors import ConfigurationError
+
+
+def establish(connection: Connection, now: int, master_key: MasterKey) -> str:
+    """Make the row if there is none; answers the cluster's id. Raises ConfigurationError for a wrong master key."""
+    row = _row(connection)
+    if row is None:
+        cluster_id = str(uuid.uuid4())
+        connection.execute(
+            insert(cluster).values(
+                id=1, cluster_id=cluster_id, master_key_check=master_key.check_value(), created_at=now
+            )
+        )
+        return cluster_id
+    master_key.require(row.master_key_check)
+    return str(row.cluster_id)
+
+
+def require(connection: Connection, master_key: MasterKey) -> str:
+    """The cluster's id. Raises ConfigurationError before the first start, and for a wrong master key."""
+    row = _row(connection)
+    if row is None:
+        raise ConfigurationError(
+            "The database is empty. Start `mooring serve` once, or run `mooring migrate`."
+        )
+    master_key.require(row.master_key_check)
+    return str(row.cluster_id)
+
+
+def require_if_established(connection: Connection, master_key: MasterKey) -> None:
+    """Raises ConfigurationError for a wrong master key, before anything is changed."""
+    row = _row(connection)
+    if row is not None:
+        master_key.require(row.master_key_check)
+
+
+def _row(connection: Connection) -> Row[tuple[int, str, bytes, int]] | None:
+    return connection.execute(select(cluster).where(cluster.c.id == 1)).first()

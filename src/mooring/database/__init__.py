@@ -1,0 +1,3 @@
+from mooring.database.database import Database, short
+
+__all__ = ["Database", "short"]

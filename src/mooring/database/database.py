@@ -1,0 +1,35 @@
+"""A transaction is one plain function of a connection; where and how it runs is decided here."""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+Transaction = Callable[Concatenate[Connection, P], T]
+
+
+class Database(Protocol):
+    """`read` and `write` raise Unavailable when the database can't answer, and what the function raises."""
+
+    async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    def close(self) -> None: ...
+
+
+def short(transaction: F) -> F:
+    """Mark a read that only looks up indexed rows: SQLite may run it on the event loop itself.
+
+    A hop to a thread costs more than such a read, and readers of a WAL wait for nobody.
+    """
+    transaction.__dict__["short"] = True
+    return transaction

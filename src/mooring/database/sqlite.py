@@ -1,0 +1,179 @@
+"""SQLite for one machine: WAL, synchronous=FULL, one writing thread that commits what waits together."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as driver
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from mooring.database.database import P, T, Transaction
+from mooring.errors import ConfigurationError, MooringError, StorageFull, StorageReadOnly, Unavailable
+
+OLDEST_SQLITE = (3, 51, 3)
+"""Older ones can lose commits when two connections write and checkpoint a WAL at once (sqlite.org/wal.html)."""
+
+READERS = 8
+LARGEST_BATCH = 128
+BUSY_MILLISECONDS = 10_000
+
+Work = tuple[Callable[[Connection], Any], "Future[Any]"]
+
+
+class SQLite:
+    def __init__(self, path: Path) -> None:
+        if driver.sqlite_version_info < OLDEST_SQLITE:
+            oldest = ".".join(map(str, OLDEST_SQLITE))
+            raise ConfigurationError(
+                f"SQLite {driver.sqlite_version} has a bug that loses data; {oldest} is needed."
+            )
+        self.path = path
+        self.engine = _engine(path)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if getattr(transaction, "short", False):
+            return self.read_now(transaction, *args, **kwargs)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, partial(self.read_now, transaction, *args, **kwargs))
+
+    async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._enqueue(transaction, *args, **kwargs))
+
+    def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with translated_errors(), self.engine.connect() as connection:
+            return transaction(connection, *args, **kwargs)
+
+    def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._enqueue(transaction, *args, **kwargs).result()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._waiting.put(None)
+            self._writer.join()
+            self._writer = None
+        self._readers.shutdown()
+        self.engine.dispose()
+
+    def _enqueue(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        future: Future[T] = Future()
+        with self._starting:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_all, name="write", daemon=True)
+                self._writer.start()
+        self._waiting.put((lambda connection: transaction(connection, *args, **kwargs), future))
+        return future
+
+    def _write_all(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            batch, ended = [first], False
+            while len(batch) < LARGEST_BATCH and not ended:
+                try:
+                    work = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if work is None:
+                    ended = True
+                else:
+                    batch.append(work)
+            self._commit_together(batch)
+            if ended:
+                return
+
+    def _commit_together(self, batch: list[Work]) -> None:
+        """Many waiting transactions share one sync; each has a savepoint, so one that fails takes none along."""
+        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with translated_errors(), self.engine.connect() as connection:
+                connection.info["write"] = True
+                with connection.begin():
+                    for run, future in batch:
+                        results.append((future, *_attempt(connection, run)))
+        except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
+            for _, future in batch:
+                future.set_exception(error)
+            return
+        for future, result, failure in results:
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+
+
+def _attempt(connection: Connection, run: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        with translated_errors(), connection.begin_nested():
+            return run(connection), None
+    except (StorageFull, StorageReadOnly):
+        raise
+    except Exception as error:  # noqa: BLE001 - handed to the one who waits for this transaction
+        return None, error
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        module=driver,
+        poolclass=QueuePool,
+        pool_size=READERS + 2,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={
+            "check_same_thread": False,
+            "isolation_level": None,
+            "timeout": BUSY_MILLISECONDS / 1000,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {BUSY_MILLISECONDS}",
+            "cache_size = -32768",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that turns to writing can't wait for its turn and fails as "locked".
+        write = connection.info.pop("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise translated(error) from error
+
+
+def translated(error: DBAPIError) -> MooringError | DBAPIError:
+    """What the driver's words mean for a caller; an error of our own making stays as it is."""
+    text = str(error.orig)
+    if "disk is full" in text:
+        return StorageFull()
+    if "readonly database" in text or "read-only" in text:
+        return StorageReadOnly()
+    if any(sign in text for sign in ("locked", "busy", "unable to open", "disk I/O error")):
+        return Unavailable("The registry's database can't answer right now. Try again shortly.")
+    return error

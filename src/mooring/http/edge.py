@@ -1,0 +1,119 @@
+"""The outermost ASGI callable: names each request, counts it, and turns whatever was raised into an answer."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mooring.errors import ClientGone, MooringError
+from mooring.http.answers import answer
+from mooring.observe.metrics import Metrics
+from mooring.refusals import Refused
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+log = structlog.get_logger("mooring")
+
+Family = Callable[[str], str]
+
+
+class Edge:
+    def __init__(self, application: ASGIApp, replica: str, metrics: Metrics) -> None:
+        self._application = application
+        self._replica = replica
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        await Exchange(scope, receive, send, self._replica, self._metrics).run(self._application)
+
+
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, replica: str, metrics: Metrics) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._replica = replica
+        self._metrics = metrics
+        self._id = _request_id(scope)
+        self._status = 0
+        self._began = time.perf_counter()
+
+    async def run(self, application: ASGIApp) -> None:
+        self._scope.setdefault("state", {})["request_id"] = self._id
+        try:
+            await application(self._scope, self._receive, self._send_named)
+        except MooringError as error:
+            await self._explain(error)
+        except Exception:
+            log.exception("unexpected_error", **self._facts())
+            await self._explain(MooringError())
+        finally:
+            self._count()
+
+    async def _explain(self, error: MooringError) -> None:
+        if isinstance(error, Refused):
+            self._metrics.refusal(error.reason)
+            log.info(
+                "refused",
+                reason=error.reason,
+                subject=error.subject,
+                resource=error.resource,
+                **self._facts(),
+            )
+        elif error.status >= 500:
+            log.warning(
+                "failed", code=error.code, error=error.text, cause=repr(error.__cause__), **self._facts()
+            )
+        if isinstance(error, ClientGone):
+            self._status = self._status or error.status
+            return
+        if self._status:
+            # The answer is half-way out: break it off, so that nobody takes it for whole.
+            raise error
+        await answer(error, self._id, self._replica)(self._scope, self._receive, self._send_named)
+
+    async def _send_named(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._id.encode())]
+        await self._send(message)
+
+    def _count(self) -> None:
+        seconds = time.perf_counter() - self._began
+        self._metrics.request(self._scope["method"], family(self._scope["path"]), self._status, seconds)
+        log.debug("request", status=self._status, milliseconds=round(seconds * 1000, 1), **self._facts())
+
+    def _facts(self) -> MutableMapping[str, Any]:
+        return {
+            "request_id": self._id,
+            "replica": self._replica,
+            "method": self._scope["method"],
+            "path": self._scope["path"],
+        }
+
+
+def family(path: str) -> str:
+    """A label that does not grow with names."""
+    if path.startswith("/v2"):
+        for word in ("manifests", "blobs", "tags", "referrers"):
+            if f"/{word}/" in path:
+                return word
+        return "v2"
+    if path.startswith("/api/"):
+        return "api"
+    return "token" if path == "/service/token" else "other"
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return bytes(value).decode()
+    return secrets.token_hex(8)

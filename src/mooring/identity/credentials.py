@@ -1,0 +1,73 @@
+"""Who somebody is, proven by a name and a password or a robot's secret."""
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping
+
+from mooring.cluster.clock import Clock
+from mooring.database import Database, short
+from mooring.identity import robots, throttle, users
+from mooring.identity.passwords import PasswordChecker
+from mooring.refusals import Reason, Refused
+
+WAITING_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody whose credentials were proven."""
+
+    subject: str
+    """`user:ID` or `robot:ID`."""
+    name: str
+
+
+class Credentials:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._passwords = PasswordChecker()
+        self._waiting = 0
+
+    async def prove(self, name: str, secret: str, source: str) -> Account:
+        """Raises Refused(bad_credentials, locked, disabled, credentials_expired); never a refusal for an outage."""
+        if name.startswith(robots.PREFIX):
+            robot = await self._database.read(find_robot, name)
+            if robot is None or not hmac.compare_digest(robot["secret_hash"], robots.hash_secret(secret)):
+                raise await self._wrong(name, source)
+            return self._robot(robot)
+        user = await self._database.read(find_user, name)
+        if not await self._passwords.matches(secret, user["password_hash"] if user else None) or user is None:
+            raise await self._wrong(name, source)
+        if user["disabled"]:
+            raise Refused(Reason.DISABLED, subject=name)
+        return Account(f"user:{user['id']}", name)
+
+    def _robot(self, robot: RowMapping) -> Account:
+        if robot["disabled"]:
+            raise Refused(Reason.DISABLED, subject=robot["name"])
+        if robot["expires_at"] is not None and robot["expires_at"] <= self._clock.now():
+            raise Refused(Reason.CREDENTIALS_EXPIRED, subject=robot["name"])
+        return Account(f"robot:{robot['id']}", robot["name"])
+
+    async def _wrong(self, name: str, source: str) -> Refused:
+        failures = await self._database.write(throttle.note_failure, self._clock.now(), source, name)
+        if self._waiting < WAITING_AT_ONCE:
+            self._waiting += 1
+            try:
+                await asyncio.sleep(throttle.delay(failures))
+            finally:
+                self._waiting -= 1
+        return Refused(Reason.LOCKED if throttle.locked(failures) else Reason.BAD_CREDENTIALS, subject=name)
+
+
+@short
+def find_user(connection: Connection, name: str) -> RowMapping | None:
+    return users.by_name(connection, name)
+
+
+@short
+def find_robot(connection: Connection, name: str) -> RowMapping | None:
+    return robots.by_name(connection, name)

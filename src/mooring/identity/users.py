@@ -1,0 +1,84 @@
+"""People's accounts: each function is a transaction."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from mooring.errors import Conflict, Invalid, NotFound
+from mooring.identity.tables import users
+
+USERNAME = re.compile(r"[^\s,\"~#%$:/\\<>]{1,255}")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+def create(
+    connection: Connection,
+    now: int,
+    *,
+    username: str,
+    password_hash: str,
+    email: str | None = None,
+    realname: str = "",
+    comment: str = "",
+    system_admin: bool = False,
+) -> int:
+    """Raises Invalid and Conflict."""
+    if not USERNAME.fullmatch(username):
+        raise Invalid('A user name has 1 to 255 characters and none of: white space , " ~ # % $ : / \\ < >')
+    if email is not None and not EMAIL.fullmatch(email):
+        raise Invalid("The e-mail address is not valid.")
+    if by_name(connection, username) is not None:
+        raise Conflict(f"The user {username} exists already.")
+    if email is not None and connection.execute(select(users.c.id).where(users.c.email == email)).first():
+        raise Conflict(f"Another user has the e-mail address {email}.")
+    result = connection.execute(
+        insert(users).values(
+            username=username,
+            password_hash=password_hash,
+            email=email,
+            realname=realname,
+            comment=comment,
+            system_admin=system_admin,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return int(result.inserted_primary_key[0])
+
+
+def by_name(connection: Connection, username: str) -> RowMapping | None:
+    return connection.execute(select(users).where(users.c.username == username)).mappings().first()
+
+
+def by_id(connection: Connection, user_id: int) -> RowMapping:
+    """Raises NotFound."""
+    found = connection.execute(select(users).where(users.c.id == user_id)).mappings().first()
+    if found is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return found
+
+
+def change(connection: Connection, now: int, user_id: int, values: Mapping[str, Any]) -> None:
+    """Raises NotFound, and Conflict for an e-mail address that another user has."""
+    by_id(connection, user_id)
+    email = values.get("email")
+    if email is not None:
+        if not EMAIL.fullmatch(email):
+            raise Invalid("The e-mail address is not valid.")
+        other = select(users.c.id).where(users.c.email == email, users.c.id != user_id)
+        if connection.execute(other).first():
+            raise Conflict(f"Another user has the e-mail address {email}.")
+    connection.execute(update(users).where(users.c.id == user_id).values(**values, updated_at=now))
+
+
+def remove(connection: Connection, user_id: int) -> None:
+    """Raises NotFound."""
+    by_id(connection, user_id)
+    connection.execute(delete(users).where(users.c.id == user_id))
+
+
+def count_admins(connection: Connection) -> int:
+    active = select(func.count()).where(users.c.system_admin, ~users.c.disabled)
+    return int(connection.execute(active).scalar_one())

@@ -1,0 +1,145 @@
+"""What the first start makes, and what every start makes sure of, before any worker serves."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+
+from mooring.access import epoch, keyring
+from mooring.cluster import identity
+from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.master_key import MasterKey, master_key
+from mooring.database import schema
+from mooring.database.sqlite import SQLite
+from mooring.errors import ConfigurationError, MooringError
+from mooring.identity import users
+from mooring.identity.passwords import hash_password
+from mooring.projects.tables import projects
+from mooring.settings import Settings
+from mooring.storage.filesystem import FileStore
+
+LIBRARY = "library"
+ADMIN = "admin"
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs"}
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    first: bool
+    admin_password: str | None
+    """The random password that was made now; None where the operator gave one, or at a later start."""
+
+
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Hold the data directory for this server alone. Raises ConfigurationError."""
+    directory = settings.data
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data directory {directory} can't be written to: {error.strerror}."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"Another Mooring runs on the data directory {directory}. Stop it, or give --data another directory."
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def install(settings: Settings) -> Installed:
+    """Migrate, and make what is missing. Raises ConfigurationError with what to do."""
+    _refuse_network_file_system(settings.database_path)
+    try:
+        settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+        database = SQLite(settings.database_path)
+        try:
+            return _install(settings, database)
+        finally:
+            database.close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename or settings.data} can't be written to: {error.strerror}."
+        ) from error
+
+
+def _install(settings: Settings, database: SQLite) -> Installed:
+    database.read_now(schema.refuse_newer)
+    first = database.read_now(schema.version) is None
+    sealing = master_key(settings, create=first)
+    if not first:
+        database.read_now(identity.require_if_established, sealing)
+    database.write_now(schema.migrate)
+    now = Clock(database).now()
+    cluster_id = database.write_now(identity.establish, now, sealing)
+    store = FileStore(settings.store_path)
+    try:
+        store.prepare(cluster_id)
+    except MooringError as error:
+        raise ConfigurationError(error.text) from error
+    finally:
+        store.close()
+    given = settings.admin_password.get_secret_value() if settings.admin_password else None
+    password = given or secrets.token_urlsafe(15)
+    created = database.write_now(_furnish, now, sealing, password, settings.token_life_seconds * SECOND)
+    return Installed(created, None if given or not created else password)
+
+
+def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str, token_life: int) -> bool:
+    """The first key, user and project; True where the user was made now."""
+    if not keyring.load(connection, sealing).keys:
+        keyring.create(connection, sealing, now)
+        keyring.advance(connection, now, token_life)
+    if connection.execute(select(users.users.c.id).limit(1)).first() is not None:
+        return False
+    admin = users.create(
+        connection, now, username=ADMIN, password_hash=hash_password(password), system_admin=True
+    )
+    connection.execute(
+        insert(projects).values(
+            name=LIBRARY,
+            public=True,
+            owner_id=admin,
+            owner_name=ADMIN,
+            metadata={},
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    epoch.advance(connection)
+    return True
+
+
+def _refuse_network_file_system(path: Path) -> None:
+    """SQLite's locks do not hold there: two machines would corrupt the database. Raises ConfigurationError."""
+    kind = _file_system(path)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise ConfigurationError(
+            f"The database {path} lies on a network file system ({kind}), where SQLite is not safe. "
+            "Give --data a local directory."
+        )
+
+
+def _file_system(path: Path) -> str:
+    try:
+        mounts = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    wanted = path.resolve()
+    found = [(Path(fields[1]), fields[2]) for fields in map(str.split, mounts)]
+    holding = [(place, kind) for place, kind in found if wanted.is_relative_to(place)]
+    return max(holding, key=lambda item: len(item[0].parts))[1] if holding else ""

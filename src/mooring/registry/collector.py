@@ -1,0 +1,60 @@
+"""Takes due reviews and removals, batch after batch, while pushes go on."""
+
+from mooring.cluster.clock import SECOND, Clock
+from mooring.database import Database
+from mooring.observe.metrics import Metrics
+from mooring.registry import collection
+from mooring.registry.collection import BATCH, Collected
+from mooring.settings import Settings
+from mooring.storage import Store
+
+MOST_BATCHES = 1000
+
+
+class Collector:
+    def __init__(self, database: Database, store: Store, clock: Clock, settings: Settings) -> None:
+        self._database = database
+        self._store = store
+        self._clock = clock
+        self._delay = int(settings.collection_delay_seconds * SECOND)
+        self._idle = int(settings.upload_idle_hours * 3600 * SECOND)
+
+    async def run(self) -> Collected:
+        """Everything that is due now."""
+        return await self._reviews() + await self._uploads() + await self._objects()
+
+    async def run_counted(self, metrics: Metrics) -> None:
+        done = await self.run()
+        for kind in ("links", "blobs", "uploads", "objects"):
+            metrics.collected(kind, getattr(done, kind))
+
+    async def _reviews(self) -> Collected:
+        total = Collected()
+        for _ in range(MOST_BATCHES):
+            done = await self._database.write(collection.review_due, self._clock.now(), self._delay)
+            total += done
+            if done.reviews < BATCH and not done.links:
+                break
+        return total
+
+    async def _uploads(self) -> Collected:
+        total = Collected()
+        for _ in range(MOST_BATCHES):
+            done = await self._database.write(collection.reap_uploads, self._clock.now(), self._idle)
+            total += done
+            if done.uploads < BATCH:
+                break
+        return total
+
+    async def _objects(self) -> Collected:
+        total = Collected()
+        for _ in range(MOST_BATCHES):
+            keys = await self._database.read(collection.due_removals, self._clock.now())
+            for key in keys:
+                await self._store.delete(key)
+            if keys:
+                await self._database.write(collection.forget_removals, keys)
+            total += Collected(objects=len(keys))
+            if len(keys) < BATCH:
+                break
+        return total

@@ -1,0 +1,95 @@
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mooring.access.permissions import PUSH
+from mooring.errors import BlobUnknown, Conflict, MethodNotAllowed, Unavailable
+from mooring.registry import blobs
+from mooring.registry.blobs import Blob
+from mooring.registry.digests import parse_digest
+from mooring.registry.endpoints.ranges import ByteRange, parse_range
+from mooring.registry.registry import Registry, Visit
+from mooring.storage import ObjectMissing, Store
+
+
+async def get_blob(registry: Registry, request: Request, visit: Visit) -> Response:
+    digest = str(parse_digest(visit.reference))
+    blob = await registry.database.read(blobs.find, visit.repository, digest)
+    if blob is None:
+        raise BlobUnknown()
+    await _keep(registry, visit, blob)
+    headers = {
+        "docker-content-digest": digest,
+        "etag": f'"{digest}"',
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=31536000, immutable",
+        "content-type": "application/octet-stream",
+        "x-content-type-options": "nosniff",
+    }
+    if f'"{digest}"' in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    part = parse_range(request.headers.get("range"), blob.size) if blob.size else None
+    if request.method == "HEAD":
+        return Response(headers={**headers, "content-length": str(blob.size)})
+    return BlobResponse(registry.store, blob, part, headers)
+
+
+async def delete_blob(registry: Registry, _request: Request, visit: Visit) -> Response:
+    digest = str(parse_digest(visit.reference))
+    try:
+        await registry.database.write(blobs.unlink, registry.clock.now(), visit.repository, digest)
+    except Conflict as conflict:
+        # The specification leaves 405 for a blob that may not be deleted now.
+        raise MethodNotAllowed(conflict.text) from conflict
+    return Response(status_code=202, headers={"docker-content-digest": digest})
+
+
+async def _keep(registry: Registry, visit: Visit, blob: Blob) -> None:
+    """A pusher that is told "it is there" will not send it again: let no review take it before the manifest comes."""
+    if blob.review_at is None or PUSH not in visit.standing.permissions:
+        return
+    now, delay = registry.clock.now(), registry.collection_delay
+    if blob.review_at < now + delay // 2:
+        await registry.database.write(blobs.renew, now, blob.repository_id, blob.digest, delay)
+
+
+class BlobResponse(Response):
+    """A blob or a part of it: a whole one is sent by the server itself where the store has files."""
+
+    def __init__(self, store: Store, blob: Blob, part: ByteRange | None, headers: Mapping[str, str]) -> None:
+        self._store = store
+        self._blob = blob
+        self._part = part
+        length = part.length if part else blob.size
+        own = {"content-length": str(length)}
+        if part:
+            own["content-range"] = f"bytes {part.start}-{part.end}/{blob.size}"
+        super().__init__(status_code=206 if part else 200, headers={**headers, **own})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._require_whole()
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        path = self._sendable(scope)
+        if path is not None:
+            await send({"type": "http.response.pathsend", "path": str(path)})
+            return
+        start, length = (self._part.start, self._part.length) if self._part else (0, self._blob.size)
+        async for chunk in self._store.read(self._blob.object_key, start, length):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _sendable(self, scope: Scope) -> Path | None:
+        native = "http.response.pathsend" in scope.get("extensions", {})
+        return self._store.local_path(self._blob.object_key) if native and self._part is None else None
+
+    async def _require_whole(self) -> None:
+        """Before the first byte: afterwards nothing can be said any more."""
+        try:
+            size = await self._store.size(self._blob.object_key)
+        except ObjectMissing:
+            size = -1
+        if size != self._blob.size:
+            raise Unavailable(f"The registry's store can't give the blob {self._blob.digest} right now.")

@@ -1,0 +1,185 @@
+"""Uploads: begun by POST, filled by PATCH, ended by PUT; each request may land on another worker."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mooring.access.caller import Caller
+from mooring.access.permissions import PULL
+from mooring.errors import DigestInvalid, RangeInvalid, SizeInvalid, TooLarge, Unavailable, UploadUnknown
+from mooring.http.body import content_length, stream_body
+from mooring.registry import blobs, uploads
+from mooring.registry.digests import Digest, Hash, new_hash, parse_digest, require_algorithm
+from mooring.registry.endpoints.ranges import parse_chunk
+from mooring.registry.names import REPOSITORY
+from mooring.registry.registry import Registry, Visit
+from mooring.registry.uploads import Upload
+from mooring.storage import ObjectBusy, OffsetMismatch, new_key
+
+
+async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Response:
+    query = request.query_params
+    if "mount" in query and await _mount(registry, visit, query["mount"], query.get("from", "")):
+        return _created(visit, query["mount"])
+    single = parse_digest(query["digest"]) if "digest" in query and "mount" not in query else None
+    algorithm = single.algorithm if single else require_algorithm(query.get("digest-algorithm", "sha256"))
+    upload = await registry.database.write(
+        uploads.begin,
+        registry.clock.now(),
+        new_key(),
+        visit.project_id,
+        visit.repository,
+        visit.caller.subject,
+        algorithm,
+    )
+    if single is None:
+        return _accepted(visit, upload, 202)
+    return await _finish(registry, request, visit, upload, single)
+
+
+async def get_upload(registry: Registry, _request: Request, visit: Visit) -> Response:
+    return _accepted(visit, await _find(registry, visit), 204)
+
+
+async def append_to_upload(registry: Registry, request: Request, visit: Visit) -> Response:
+    upload = await _find(registry, visit)
+    running, size = await _receive(registry, request, visit, upload)
+    await registry.database.write(uploads.advance, registry.clock.now(), upload, size)
+    if running is not None:
+        registry.hashes.keep(upload.id, upload.algorithm, size, running)
+    return _accepted(visit, Upload(upload.id, upload.repository_id, upload.algorithm, size), 202)
+
+
+async def finish_upload(registry: Registry, request: Request, visit: Visit) -> Response:
+    if "digest" not in request.query_params:
+        raise DigestInvalid("The last request of an upload needs ?digest=.")
+    digest = parse_digest(request.query_params["digest"])
+    try:
+        upload = await _find(registry, visit)
+    except UploadUnknown:
+        # The answer to the first try may have been lost on its way: what it asked for is there.
+        if PULL in visit.standing.permissions and await registry.database.read(
+            blobs.find, visit.repository, str(digest)
+        ):
+            return _created(visit, str(digest))
+        raise
+    return await _finish(registry, request, visit, upload, digest)
+
+
+async def cancel_upload(registry: Registry, _request: Request, visit: Visit) -> Response:
+    upload = await _find(registry, visit)
+    await registry.database.write(uploads.cancel, registry.clock.now(), upload)
+    return Response(status_code=204)
+
+
+async def _mount(registry: Registry, visit: Visit, text: str, source: str) -> bool:
+    """A mount that can't be granted begins an upload instead, whatever the reason: nothing is told of other repositories."""
+    digest = str(parse_digest(text))
+    if source:
+        sources = [source] if REPOSITORY.fullmatch(source) else []
+    else:
+        sources = list(await registry.database.read(blobs.holders, digest))
+    for name in sources:
+        if not await _may_pull(registry, visit.caller, name):
+            continue
+        now, delay = registry.clock.now(), registry.collection_delay
+        if await registry.database.write(
+            blobs.mount, now, name, visit.project_id, visit.repository, digest, delay
+        ):
+            return True
+    return False
+
+
+async def _may_pull(registry: Registry, caller: Caller, repository: str) -> bool:
+    """By the caller's own rights, within what the token was issued for, or because anybody may."""
+    return await registry.authorizer.may(caller, repository, "pull") or await registry.authorizer.may(
+        Caller(), repository, "pull"
+    )
+
+
+async def _find(registry: Registry, visit: Visit) -> Upload:
+    return await registry.database.read(uploads.find, visit.reference, visit.repository, visit.caller.subject)
+
+
+async def _receive(
+    registry: Registry, request: Request, visit: Visit, upload: Upload, algorithm: str = ""
+) -> tuple[Hash | None, int]:
+    """Append the body; answers the hash of all bytes, if this process has seen them all, and the new size."""
+    chunk = parse_chunk(request.headers["content-range"]) if "content-range" in request.headers else None
+    announced = content_length(request)
+    if chunk is not None and chunk.start != upload.size:
+        raise _out_of_order(visit, upload)
+    if chunk is not None and announced is not None and announced != chunk.length:
+        raise SizeInvalid(f"Content-Range covers {chunk.length} bytes, Content-Length is {announced}.")
+    limit = registry.settings.blob_limit
+    if announced is not None and upload.size + announced > limit:
+        raise TooLarge(f"A blob may have {limit} bytes at most.")
+    algorithm = algorithm or upload.algorithm
+    running = registry.hashes.take(upload.id, algorithm, upload.size)
+    try:
+        size = await registry.store.append(
+            upload.id,
+            upload.size,
+            _body(registry, request),
+            running.update if running else _ignore,
+            limit=limit,
+        )
+    except OffsetMismatch as error:
+        raise Unavailable("The registry's store has lost a part of this upload.") from error
+    except ObjectBusy as error:
+        raise Unavailable("Another request is still writing to this upload.") from error
+    if chunk is not None and size - upload.size != chunk.length:
+        raise SizeInvalid(f"Content-Range covers {chunk.length} bytes, {size - upload.size} came.")
+    return running, size
+
+
+async def _finish(
+    registry: Registry, request: Request, visit: Visit, upload: Upload, digest: Digest
+) -> Response:
+    if upload.size and content_length(request) == 0:
+        running, size = registry.hashes.take(upload.id, digest.algorithm, upload.size), upload.size
+    else:
+        running, size = await _receive(registry, request, visit, upload, digest.algorithm)
+    if running is None:
+        running = new_hash(digest.algorithm)
+        await registry.store.digest(upload.id, size, running.update)
+    if running.hexdigest() != digest.hex:
+        raise DigestInvalid(
+            f"The content's digest is {digest.algorithm}:{running.hexdigest()}, not {digest}."
+        )
+    now, delay = registry.clock.now(), registry.collection_delay
+    await registry.database.write(uploads.finish, now, upload, str(digest), size, delay)
+    return _created(visit, str(digest))
+
+
+def _body(registry: Registry, request: Request) -> AsyncIterator[bytes]:
+    return stream_body(request, registry.settings.body_timeout_seconds)
+
+
+def _accepted(visit: Visit, upload: Upload, status: int) -> Response:
+    return Response(status_code=status, headers=_progress(visit, upload))
+
+
+def _created(visit: Visit, digest: str) -> Response:
+    location = f"/v2/{quote(visit.repository)}/blobs/{digest}"
+    return Response(status_code=201, headers={"location": location, "docker-content-digest": digest})
+
+
+def _out_of_order(visit: Visit, upload: Upload) -> RangeInvalid:
+    return RangeInvalid(
+        f"The next byte of this upload is number {upload.size}.", headers=_progress(visit, upload)
+    )
+
+
+def _progress(visit: Visit, upload: Upload) -> dict[str, str]:
+    return {
+        "location": f"/v2/{quote(visit.repository)}/blobs/uploads/{upload.id}",
+        "range": f"0-{max(0, upload.size - 1)}",
+        "docker-upload-uuid": upload.id,
+    }
+
+
+def _ignore(_chunk: bytes) -> None:
+    return None

@@ -1,0 +1,193 @@
+"""The index of manifests and tags: what each repository holds, in transactions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mooring.database import short
+from mooring.errors import ManifestBlobUnknown, ManifestUnknown, SizeInvalid
+from mooring.registry import repositories
+from mooring.registry.collection import enqueue_review
+from mooring.registry.manifests import Manifest
+from mooring.registry.tables import (
+    blobs,
+    manifest_references,
+    manifests,
+    repository_blobs,
+    tags,
+)
+from mooring.registry.tables import repositories as repositories_table
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+CHUNK = 500
+"""Values in one `IN` list: far below what either database takes."""
+
+
+@dataclass(frozen=True)
+class StoredManifest:
+    id: int
+    repository_id: int
+    digest: str
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Push:
+    """A manifest that a caller may push, and where to."""
+
+    project_id: int
+    repository: str
+    digest: str
+    manifest: Manifest
+    body: bytes
+    tags: Sequence[str]
+    pushed_by: str
+
+
+def _stored() -> Select[tuple[int, int, str, str, bytes]]:
+    return select(
+        manifests.c.id,
+        manifests.c.repository_id,
+        manifests.c.digest,
+        manifests.c.media_type,
+        manifests.c.body,
+    ).join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
+
+
+@short
+def by_digest(connection: Connection, repository: str, digest: str) -> StoredManifest | None:
+    row = connection.execute(
+        _stored().where(repositories_table.c.name == repository, manifests.c.digest == digest)
+    ).first()
+    return StoredManifest(*row) if row else None
+
+
+@short
+def by_tag(connection: Connection, repository: str, tag: str) -> StoredManifest | None:
+    row = connection.execute(
+        _stored()
+        .join(
+            tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id)
+        )
+        .where(repositories_table.c.name == repository, tags.c.name == tag)
+    ).first()
+    return StoredManifest(*row) if row else None
+
+
+def put(connection: Connection, now: int, push: Push) -> None:
+    """Raises ManifestBlobUnknown and SizeInvalid when what the manifest needs is not in its repository."""
+    repository_id = repositories.ensure(connection, now, push.project_id, push.repository)
+    blob_bytes = _require_blobs(connection, repository_id, push.manifest)
+    manifest_id = _id_of(connection, repository_id, push.digest)
+    if manifest_id is None:
+        manifest_id = _insert(connection, now, repository_id, push, blob_bytes + len(push.body))
+    for tag in push.tags:
+        set_tag(connection, now, repository_id, tag, manifest_id)
+    connection.execute(
+        update(repositories_table).where(repositories_table.c.id == repository_id).values(updated_at=now)
+    )
+
+
+def set_tag(connection: Connection, now: int, repository_id: int, tag: str, manifest_id: int) -> None:
+    row = {"repository_id": repository_id, "name": tag, "manifest_id": manifest_id, "pushed_at": now}
+    statement = _INSERT[connection.dialect.name](tags).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[tags.c.repository_id, tags.c.name],
+            set_={"manifest_id": manifest_id, "pushed_at": now},
+        )
+    )
+
+
+def delete_tag(connection: Connection, repository: str, tag: str) -> None:
+    """Raises ManifestUnknown."""
+    repository_id = repositories.find(connection, repository)
+    row = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
+    if connection.execute(delete(tags).where(row)).rowcount == 0:
+        raise ManifestUnknown()
+
+
+def delete_manifest(connection: Connection, now: int, repository: str, digest: str, delay: int) -> None:
+    """With every tag on it; its blobs are reviewed after `delay` microseconds. Raises ManifestUnknown."""
+    repository_id = repositories.find(connection, repository)
+    manifest_id = None if repository_id is None else _id_of(connection, repository_id, digest)
+    if repository_id is None or manifest_id is None:
+        raise ManifestUnknown()
+    needed = select(manifest_references.c.digest).where(
+        manifest_references.c.manifest_id == manifest_id, manifest_references.c.kind == "blob"
+    )
+    for blob in connection.scalars(needed).all():
+        enqueue_review(connection, repository_id, blob, now + delay)
+    connection.execute(delete(tags).where(tags.c.manifest_id == manifest_id))
+    connection.execute(delete(manifest_references).where(manifest_references.c.manifest_id == manifest_id))
+    connection.execute(delete(manifests).where(manifests.c.id == manifest_id))
+
+
+def _id_of(connection: Connection, repository_id: int, digest: str) -> int | None:
+    row = (manifests.c.repository_id == repository_id) & (manifests.c.digest == digest)
+    return connection.execute(select(manifests.c.id).where(row)).scalar()
+
+
+def _insert(connection: Connection, now: int, repository_id: int, push: Push, total_size: int) -> int:
+    manifest = push.manifest
+    result = connection.execute(
+        insert(manifests).values(
+            repository_id=repository_id,
+            digest=push.digest,
+            media_type=manifest.media_type,
+            artifact_type=manifest.artifact_type,
+            config_media_type=manifest.config_media_type,
+            subject=manifest.subject,
+            annotations=dict(manifest.annotations),
+            size=len(push.body),
+            total_size=total_size,
+            pushed_by=push.pushed_by,
+            pushed_at=now,
+            body=push.body,
+        )
+    )
+    manifest_id = int(result.inserted_primary_key[0])
+    references = [
+        {
+            "manifest_id": manifest_id,
+            "digest": reference.digest,
+            "repository_id": repository_id,
+            "kind": reference.kind,
+            "required": reference.required,
+            "platform": dict(reference.platform) if reference.platform else None,
+        }
+        for reference in manifest.references
+    ]
+    if references:
+        connection.execute(insert(manifest_references), references)
+    return manifest_id
+
+
+def _require_blobs(connection: Connection, repository_id: int, manifest: Manifest) -> int:
+    """The size of all blobs together. Locks their links, so that no review lets go of one meanwhile."""
+    wanted = {item.digest: item for item in manifest.references if item.kind == "blob"}
+    found: dict[str, int] = {}
+    digests = sorted(wanted)
+    for start in range(0, len(digests), CHUNK):
+        rows = connection.execute(
+            select(repository_blobs.c.digest, blobs.c.size)
+            .join(blobs, blobs.c.digest == repository_blobs.c.digest)
+            .where(
+                repository_blobs.c.repository_id == repository_id,
+                repository_blobs.c.digest.in_(digests[start : start + CHUNK]),
+            )
+            .with_for_update(read=True, of=repository_blobs)
+        )
+        found.update((digest, size) for digest, size in rows)
+    missing = sorted(digest for digest, item in wanted.items() if item.required and digest not in found)
+    if missing:
+        raise ManifestBlobUnknown(detail={"digests": missing[:20]})
+    wrong = sorted(digest for digest, size in found.items() if wanted[digest].size != size)
+    if wrong:
+        raise SizeInvalid(
+            "The manifest gives a blob another size than it has.", detail={"digests": wrong[:20]}
+        )
+    return sum(found.values())

@@ -1,0 +1,39 @@
+"""Repositories: rows that appear with the first push."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mooring.database import short
+from mooring.registry.tables import repositories
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@short
+def find(connection: Connection, name: str) -> int | None:
+    return connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar()
+
+
+def ensure(connection: Connection, now: int, project_id: int, name: str) -> int:
+    """The repository's id; made if it is not there. The caller has been allowed to push to the project."""
+    found = find(connection, name)
+    if found is not None:
+        return found
+    row = {"project_id": project_id, "name": name, "created_at": now, "updated_at": now}
+    connection.execute(_INSERT[connection.dialect.name](repositories).values(row).on_conflict_do_nothing())
+    return int(connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one())
+
+
+def page(connection: Connection, project_ids: Collection[int] | None, last: str, limit: int) -> Sequence[str]:
+    """Names after `last` in order, of these projects, or of all."""
+    query = (
+        select(repositories.c.name)
+        .where(repositories.c.name > last)
+        .order_by(repositories.c.name)
+        .limit(limit)
+    )
+    if project_ids is not None:
+        query = query.where(repositories.c.project_id.in_(project_ids))
+    return connection.execute(query).scalars().all()

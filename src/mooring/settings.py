@@ -1,0 +1,145 @@
+"""What a replica must be told before it can reach its database: everything else lives there."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mooring.errors import ConfigurationError
+
+CONFIG_VARIABLE = "MOORING_CONFIG"
+MIB = 1024 * 1024
+
+
+def default_workers() -> int:
+    return max(
+        1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
+
+
+class Settings(BaseSettings):
+    """Order of strength: command line, `MOORING_…` variables, the TOML file, the defaults here."""
+
+    model_config = SettingsConfigDict(env_prefix="MOORING_", extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(5000, ge=1, le=65535, description="Port to listen on.")
+    data: Path = Field(Path("data"), description="Directory for the database, the bytes and the master key.")
+    workers: int = Field(
+        default_factory=default_workers, ge=1, le=64, description="Worker processes; all are equal replicas."
+    )
+    replica: str | None = Field(
+        None, max_length=100, description="Name of this replica. Host name and port if unset."
+    )
+    admin_password: SecretStr | None = Field(
+        None, description="Password of the user `admin`, read at the first start only. Random if unset."
+    )
+    external_url: str | None = Field(
+        None,
+        description="Address that clients use, such as `https://registry.example`. The request's Host if unset.",
+    )
+    database_url: str | None = Field(
+        None, description="`sqlite:///…`. A file in the data directory if unset."
+    )
+    store: str | None = Field(None, description="`file:///…`. A folder in the data directory if unset.")
+    master_key: SecretStr | None = Field(
+        None, description="32 bytes in base64. Made in the data directory if unset."
+    )
+    master_key_file: Path | None = Field(None, description="A file that holds the master key instead.")
+
+    token_life_seconds: int = Field(1800, ge=60, le=86400, description="Life of an access token.")
+    refresh_token_life_days: int = Field(30, ge=1, le=3650, description="Life of an unused refresh token.")
+    key_life_days: int = Field(30, ge=1, le=3650, description="A signing key is replaced after this time.")
+
+    manifest_limit: int = Field(4 * MIB, ge=4 * MIB, le=64 * MIB, description="Largest manifest, in bytes.")
+    blob_limit: int = Field(128 * 1024 * MIB, ge=MIB, description="Largest blob, in bytes.")
+    page_limit: int = Field(1000, ge=1, le=10000, description="Largest page of tags or repositories.")
+    body_timeout_seconds: float = Field(
+        60, gt=0, le=3600, description="A body that brings nothing for so long is cut."
+    )
+
+    upload_idle_hours: float = Field(
+        24, gt=0, description="An upload that is idle for so long is thrown away."
+    )
+    collection: bool = Field(True, description="Whether unreferenced blobs are collected while serving.")
+    collection_delay_seconds: float = Field(
+        86400, ge=0, description="How long a blob that nothing references is kept."
+    )
+    collection_interval_seconds: float = Field(60, gt=0, description="How often due work is looked for.")
+
+    metrics: bool = Field(True, description="Whether `/metrics` answers.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
+    )
+    log_format: str = Field(
+        "auto", pattern="^(auto|json|text)$", description="`auto` is text on a terminal, else JSON."
+    )
+
+    @field_validator("external_url")
+    @classmethod
+    def external_url_is_an_origin(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            raise ValueError("must be http://HOST or https://HOST, with a port if needed and no path")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def database_path(self) -> Path:
+        if self.database_url is None:
+            return self.data / "mooring.db"
+        return Path(_path_of(self.database_url, "sqlite", "MOORING_DATABASE_URL"))
+
+    @property
+    def store_path(self) -> Path:
+        if self.store is None:
+            return self.data / "objects"
+        return Path(_path_of(self.store, "file", "MOORING_STORE"))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlFile(settings_cls)
+
+
+class TomlFile(PydanticBaseSettingsSource):
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        path = os.environ.get(CONFIG_VARIABLE)
+        if not path:
+            return {}
+        try:
+            return tomllib.loads(Path(path).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"The configuration file {path} can't be read: {error}.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from error
+
+
+def load(**given: Any) -> Settings:
+    """Settings from all sources. Raises ConfigurationError with one line for each wrong value."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+        raise ConfigurationError("The configuration is not valid.\n  " + "\n  ".join(lines)) from error
+
+
+def _path_of(url: str, scheme: str, variable: str) -> str:
+    prefix = f"{scheme}:///"
+    if not url.startswith(prefix):
+        raise ConfigurationError(f"{variable} must start with {prefix} in this version; it does not.")
+    return url.removeprefix(prefix) if scheme == "sqlite" else "/" + url.removeprefix(prefix)
