@@ -12,6 +12,8 @@ from enum import IntEnum
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from tests.images import INDEX, MANIFEST
+
 PASSWORD: Final = "Sailor-of-the-7-seas"
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -154,8 +156,9 @@ class Api:
         self.call("DELETE", f"{artifacts(repository)}/{reference}")
 
     def manifest(self, repository: str, reference: str) -> Answer:
-        """A manifest from the registry API itself, whatever its media type."""
-        return self.request("GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": "*/*"})
+        """A manifest from the registry API itself, of any type that clients push."""
+        accepted = ", ".join((*MANIFEST.values(), *INDEX.values()))
+        return self.request("GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": accepted})
 
 
 def artifacts(repository: str) -> str:

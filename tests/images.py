@@ -5,18 +5,19 @@ An image is written as an OCI image layout that is also what `docker load` reads
 
 import gzip
 import hashlib
-import io
 import json
 import random
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal, cast
+from typing import IO, Any, Final, Literal
 
 Style = Literal["oci", "docker"]
 
+PIECE: Final = 1 << 20
 EPOCH: Final = "1970-01-01T00:00:00Z"
 INDEX: Final = {
     "oci": "application/vnd.oci.image.index.v1+json",
@@ -165,8 +166,7 @@ def layout_blob(layout: Path, digest: str) -> bytes:
 
 def layout_contents(layout: Path, manifest: bytes) -> tuple[str, ...]:
     """Digests of an image's layers as they are once uncompressed, worked out from the bytes in a layout."""
-    layers = json.loads(manifest)["layers"]
-    return tuple(digest_of(_uncompressed(layout_blob(layout, layer["digest"]))) for layer in layers)
+    return tuple(_content(layout, layer["digest"]) for layer in json.loads(manifest)["layers"])
 
 
 def index_digests(index: bytes) -> dict[str, str]:
@@ -177,24 +177,31 @@ def index_digests(index: bytes) -> dict[str, str]:
 def archive_contents(archive: Path) -> tuple[str, ...]:
     """Digests of the uncompressed layers in what `docker save` wrote."""
     with tarfile.open(archive) as packed:
-        return tuple(digest_of(_uncompressed(layer)) for layer in _archived_layers(packed))
+        (entry,) = json.loads(_member(packed, "manifest.json").read())
+        return tuple(_digest_uncompressed(_member(packed, layer)) for layer in entry["Layers"])
 
 
-def _archived_layers(packed: tarfile.TarFile) -> Iterator[bytes]:
-    (entry,) = json.loads(_member(packed, "manifest.json"))
-    for layer in entry["Layers"]:
-        yield _member(packed, layer)
+def _content(layout: Path, digest: str) -> str:
+    path = layout / _path(digest)
+    assert digest_of_file(path) == digest, f"the bytes of {digest} in {layout} are others"
+    with path.open("rb") as file:
+        return _digest_uncompressed(file)
 
 
-def _member(packed: tarfile.TarFile, name: str) -> bytes:
-    # a layer that occurs twice, or was stored under another name, is a link
+def _member(packed: tarfile.TarFile, name: str) -> IO[bytes]:
     file = packed.extractfile(name)
     assert file is not None, f"{name} is not a file"
-    return file.read()
+    return file
 
 
-def _uncompressed(body: bytes) -> bytes:
-    return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+def _digest_uncompressed(file: IO[bytes]) -> str:
+    gzipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    opened = gzip.GzipFile(fileobj=file) if gzipped else file
+    hashed = hashlib.sha256()
+    while chunk := opened.read(PIECE):
+        hashed.update(chunk)
+    return f"sha256:{hashed.hexdigest()}"
 
 
 def _image(layout: Path, seed: str, layers: int, size: int, architecture: str, style: Style) -> Image:
@@ -217,50 +224,36 @@ def _image(layout: Path, seed: str, layers: int, size: int, architecture: str, s
     return Image(layout, _json(layout, MANIFEST[style], manifest), config, made, architecture)
 
 
-class _Counted:
-    """Passes bytes on to a file and keeps their digest and number."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def write(self, chunk: bytes) -> int:
-        self._hash.update(chunk)
-        self.size += len(chunk)
-        return self._file.write(chunk)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
-
-
-class _Noise(io.RawIOBase):
-    def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)
-
-    def read(self, size: int = -1, /) -> bytes:
-        return self._random.randbytes(size)
-
-
 def _layer(layout: Path, seed: str, size: int, media_type: str) -> Blob:
     """A layer of one file. Stored, not deflated: noise does not shrink, and a gibibyte is quickly made."""
-    blobs = layout / "blobs" / "sha256"
+    blobs, draft = layout / "blobs" / "sha256", layout / "draft"
     blobs.mkdir(parents=True, exist_ok=True)
-    draft = layout / "draft"
+    plain, packed = hashlib.sha256(), hashlib.sha256()
+    gzipped = zlib.compressobj(0, wbits=31)
     with draft.open("wb") as file:
-        packed = _Counted(file)
-        with gzip.GzipFile("", "wb", 0, cast("IO[bytes]", packed), mtime=0) as squeezed:
-            plain = _Counted(cast("IO[bytes]", squeezed))
-            with tarfile.open(mode="w|", fileobj=cast("IO[bytes]", plain), bufsize=1 << 20) as tar:
-                entry = tarfile.TarInfo(f"cargo/{seed}")
-                entry.size = size
-                tar.addfile(entry, cast("IO[bytes]", _Noise(seed)))
-    draft.rename(blobs / packed.digest.removeprefix("sha256:"))
-    return Blob(media_type, packed.digest, packed.size, plain.digest)
+
+        def write(chunk: bytes) -> None:
+            packed.update(chunk)
+            file.write(chunk)
+
+        for chunk in _tar(f"cargo/{seed}", seed, size):
+            plain.update(chunk)
+            write(gzipped.compress(chunk))
+        write(gzipped.flush())
+        length = file.tell()
+    path = draft.rename(blobs / packed.hexdigest())
+    return Blob(media_type, f"sha256:{path.name}", length, f"sha256:{plain.hexdigest()}")
+
+
+def _tar(name: str, seed: str, size: int) -> Iterator[bytes]:
+    """A tar archive of one file of noise, in pieces."""
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    yield entry.tobuf()
+    source = random.Random(seed)
+    for start in range(0, size, PIECE):
+        yield source.randbytes(min(PIECE, size - start))
+    yield bytes(-size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
 
 
 def _json(layout: Path, media_type: str, body: object) -> Blob:

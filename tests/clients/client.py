@@ -93,5 +93,6 @@ def shell_in(home: Path, registry: str) -> Shell:
         "REGISTRY_AUTH_FILE": str(credentials),
         "CONTAINERS_REGISTRIES_CONF": str(containers),
         "HELM_REGISTRY_CONFIG": str(home / "helm.json"),
+        "COSIGN_PASSWORD": "",
     }
     return Shell(home, environment | {name: str(path) for name, path in directories.items()})

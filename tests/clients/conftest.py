@@ -1,7 +1,7 @@
 """Every client, with state of its own, and the people it works for."""
 
 import re
-import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,11 +43,11 @@ def seed(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make_shell(tmp_path: Path, server: Server) -> Iterator[MakeShell]:
+def make_shell(server: Server) -> Iterator[MakeShell]:
     """Makes the directory and environment of one client, gone when the test ends: images are large."""
-    home = tmp_path / "clients"
-    yield lambda name: shell_in(home / name, server.address)
-    shutil.rmtree(home, ignore_errors=True)
+    # podman wants a path of at most 50 characters
+    with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as home:
+        yield lambda name: shell_in(Path(home) / name, server.address)
 
 
 @pytest.fixture
