@@ -103,13 +103,9 @@ def assemble(settings: Settings) -> Parts:
         standings=standings,
         authorizer=authorizer,
         collector=Collector(database, store, clock, settings),
-        registry=Registry(
-            database, store, clock, settings, callers, authorizer, standing.visible, Hashes(), Pulls()
-        ),
+        registry=Registry(database, store, clock, settings, callers, authorizer, standing.visible, Hashes(), Pulls()),
         metrics=Metrics(replica),
-        readiness=Readiness(
-            {"database": epoch.poll, "store": store.check, "keyring": partial(_has_signer, keys)}
-        ),
+        readiness=Readiness({"database": epoch.poll, "store": store.check, "keyring": partial(_has_signer, keys)}),
     )
 
 
@@ -129,9 +125,7 @@ def application(parts: Parts) -> ASGIApp:
 
 def routes(parts: Parts) -> list[BaseRoute]:
     """Every route but those of `/v2`, which are `registry.endpoints.routes.ROUTES`."""
-    tokens = TokenEndpoint(
-        parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.settings
-    )
+    tokens = TokenEndpoint(parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.settings)
 
     async def jwks(_request: Request) -> Response:
         return JSONResponse(parts.keys.keyring.jwks(), headers={"cache-control": "max-age=60"})
@@ -146,7 +140,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     async def metrics(_request: Request) -> Response:
         if not parts.settings.metrics:
-            raise NotFound()
+            raise NotFound
         return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [

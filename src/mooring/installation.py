@@ -19,15 +19,14 @@ from mooring.database.sqlite import SQLite
 from mooring.errors import ConfigurationError, MooringError
 from mooring.identity import users
 from mooring.identity.passwords import hash_password
+from mooring.identity.tables import users as users_table
 from mooring.projects.tables import projects
 from mooring.settings import Settings
 from mooring.storage.filesystem import FileStore
 
 LIBRARY = "library"
 ADMIN = "admin"
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs"}
-)
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs"})
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,7 @@ def held(settings: Settings) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigurationError(
-            f"The data directory {directory} can't be written to: {error.strerror}."
-        ) from error
+        raise ConfigurationError(f"The data directory {directory} can't be written to: {error.strerror}.") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -72,9 +69,7 @@ def install(settings: Settings) -> Installed:
         finally:
             database.close()
     except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename or settings.data} can't be written to: {error.strerror}."
-        ) from error
+        raise ConfigurationError(f"{error.filename or settings.data} can't be written to: {error.strerror}.") from error
 
 
 def _install(settings: Settings, database: SQLite) -> Installed:
@@ -104,11 +99,9 @@ def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str
     if not keyring.load(connection, sealing).keys:
         keyring.create(connection, sealing, now)
         keyring.advance(connection, now, token_life)
-    if connection.execute(select(users.users.c.id).limit(1)).first() is not None:
+    if connection.execute(select(users_table.c.id).limit(1)).first() is not None:
         return False
-    admin = users.create(
-        connection, now, username=ADMIN, password_hash=hash_password(password), system_admin=True
-    )
+    admin = users.create(connection, now, username=ADMIN, password_hash=hash_password(password), system_admin=True)
     connection.execute(
         insert(projects).values(
             name=LIBRARY,

@@ -56,20 +56,12 @@ RULINGS: Mapping[Reason, Ruling] = {
         "The token was signed with a key that this registry does not have.",
         "invalid_token",
     ),
-    Reason.BAD_SIGNATURE: Ruling(
-        401, "UNAUTHORIZED", "The token's signature does not fit its key.", "invalid_token"
-    ),
+    Reason.BAD_SIGNATURE: Ruling(401, "UNAUTHORIZED", "The token's signature does not fit its key.", "invalid_token"),
     Reason.EXPIRED: Ruling(401, "UNAUTHORIZED", "The token has expired. Get a new one.", "invalid_token"),
     Reason.NOT_YET_VALID: Ruling(401, "UNAUTHORIZED", "The token is not valid yet.", "invalid_token"),
-    Reason.WRONG_AUDIENCE: Ruling(
-        401, "UNAUTHORIZED", "The token was issued for another service.", "invalid_token"
-    ),
-    Reason.WRONG_ISSUER: Ruling(
-        401, "UNAUTHORIZED", "The token was issued by somebody else.", "invalid_token"
-    ),
-    Reason.REVOKED: Ruling(
-        401, "UNAUTHORIZED", "The account behind this token no longer exists.", "invalid_token"
-    ),
+    Reason.WRONG_AUDIENCE: Ruling(401, "UNAUTHORIZED", "The token was issued for another service.", "invalid_token"),
+    Reason.WRONG_ISSUER: Ruling(401, "UNAUTHORIZED", "The token was issued by somebody else.", "invalid_token"),
+    Reason.REVOKED: Ruling(401, "UNAUTHORIZED", "The account behind this token no longer exists.", "invalid_token"),
     Reason.NO_PERMISSION: Ruling(403, "DENIED", "You may not do this.", "insufficient_scope"),
     Reason.NO_SUCH_PROJECT: Ruling(404, "NAME_UNKNOWN", "This project does not exist. Create it first."),
 }

@@ -16,9 +16,7 @@ MIB = 1024 * 1024
 
 
 def default_workers() -> int:
-    return max(
-        1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
 class Settings(BaseSettings):
@@ -32,9 +30,7 @@ class Settings(BaseSettings):
     workers: int = Field(
         default_factory=default_workers, ge=1, le=64, description="Worker processes; all are equal replicas."
     )
-    replica: str | None = Field(
-        None, max_length=100, description="Name of this replica. Host name and port if unset."
-    )
+    replica: str | None = Field(None, max_length=100, description="Name of this replica. Host name and port if unset.")
     admin_password: SecretStr | None = Field(
         None, description="Password of the user `admin`, read at the first start only. Random if unset."
     )
@@ -42,13 +38,9 @@ class Settings(BaseSettings):
         None,
         description="Address that clients use, such as `https://registry.example`. The request's Host if unset.",
     )
-    database_url: str | None = Field(
-        None, description="`sqlite:///…`. A file in the data directory if unset."
-    )
+    database_url: str | None = Field(None, description="`sqlite:///…`. A file in the data directory if unset.")
     store: str | None = Field(None, description="`file:///…`. A folder in the data directory if unset.")
-    master_key: SecretStr | None = Field(
-        None, description="32 bytes in base64. Made in the data directory if unset."
-    )
+    master_key: SecretStr | None = Field(None, description="32 bytes in base64. Made in the data directory if unset.")
     master_key_file: Path | None = Field(None, description="A file that holds the master key instead.")
 
     token_life_seconds: int = Field(1800, ge=60, le=86400, description="Life of an access token.")
@@ -58,23 +50,15 @@ class Settings(BaseSettings):
     manifest_limit: int = Field(4 * MIB, ge=4 * MIB, le=64 * MIB, description="Largest manifest, in bytes.")
     blob_limit: int = Field(128 * 1024 * MIB, ge=MIB, description="Largest blob, in bytes.")
     page_limit: int = Field(1000, ge=1, le=10000, description="Largest page of tags or repositories.")
-    body_timeout_seconds: float = Field(
-        60, gt=0, le=3600, description="A body that brings nothing for so long is cut."
-    )
+    body_timeout_seconds: float = Field(60, gt=0, le=3600, description="A body that brings nothing for so long is cut.")
 
-    upload_idle_hours: float = Field(
-        24, gt=0, description="An upload that is idle for so long is thrown away."
-    )
+    upload_idle_hours: float = Field(24, gt=0, description="An upload that is idle for so long is thrown away.")
     collection: bool = Field(True, description="Whether unreferenced blobs are collected while serving.")
-    collection_delay_seconds: float = Field(
-        86400, ge=0, description="How long a blob that nothing references is kept."
-    )
+    collection_delay_seconds: float = Field(86400, ge=0, description="How long a blob that nothing references is kept.")
     collection_interval_seconds: float = Field(60, gt=0, description="How often due work is looked for.")
 
     metrics: bool = Field(True, description="Whether `/metrics` answers.")
-    log_level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
-    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     log_format: str = Field(
         "auto", pattern="^(auto|json|text)$", description="`auto` is text on a terminal, else JSON."
     )

@@ -30,7 +30,7 @@ class Authorizer:
             raise _refusal(caller, standing, repository, action)
         if caller.token is not None and not caller.token.grants(repository, action):
             raise _narrow_token(caller, repository, action)
-        assert standing.project_id is not None  # noqa: S101 - `held` says so
+        assert standing.project_id is not None
         return Grant(standing.project_id, standing)
 
     async def may(self, caller: Caller, repository: str, action: str) -> bool:

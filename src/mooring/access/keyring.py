@@ -92,9 +92,7 @@ def acknowledge(connection: Connection, replica: str, keyring: Keyring) -> None:
 def unacknowledged(connection: Connection, replica: str) -> bool:
     known = select(acknowledgements.c.kid).where(acknowledgements.c.replica == replica)
     return (
-        connection.execute(
-            select(signing_keys.c.kid).where(signing_keys.c.kid.not_in(known)).limit(1)
-        ).first()
+        connection.execute(select(signing_keys.c.kid).where(signing_keys.c.kid.not_in(known)).limit(1)).first()
         is not None
     )
 
@@ -107,9 +105,7 @@ def advance(connection: Connection, now: int, token_life: int) -> None:
         known = select(acknowledgements.c.replica).where(acknowledgements.c.kid == kid)
         if live <= set(connection.scalars(known)):
             _activate(connection, kid, now, token_life)
-    connection.execute(
-        delete(signing_keys).where(signing_keys.c.state == "retiring", signing_keys.c.expires_at < now)
-    )
+    connection.execute(delete(signing_keys).where(signing_keys.c.state == "retiring", signing_keys.c.expires_at < now))
 
 
 def rotation_due(connection: Connection, now: int, key_life: int) -> bool:
@@ -123,12 +119,8 @@ def _activate(connection: Connection, kid: str, now: int, token_life: int) -> No
     active = signing_keys.c.state == "active"
     # A replica may sign with the old key until it has loaded the change.
     expiry = now + token_life + GRACE
-    connection.execute(
-        update(signing_keys).where(active).values(state="retiring", retired_at=now, expires_at=expiry)
-    )
-    connection.execute(
-        update(signing_keys).where(signing_keys.c.kid == kid).values(state="active", activated_at=now)
-    )
+    connection.execute(update(signing_keys).where(active).values(state="retiring", retired_at=now, expires_at=expiry))
+    connection.execute(update(signing_keys).where(signing_keys.c.kid == kid).values(state="active", activated_at=now))
 
 
 def _opened(row: Any, master_key: MasterKey) -> SigningKey:

@@ -120,9 +120,7 @@ def _column(letter: str) -> frozenset[Permission]:
     return frozenset(permission for permission, roles in TABLE.items() if letter in roles)
 
 
-ROLES: Mapping[Role | None, frozenset[Permission]] = {
-    role: _column(letter) for letter, role in _COLUMNS.items()
-}
+ROLES: Mapping[Role | None, frozenset[Permission]] = {role: _column(letter) for letter, role in _COLUMNS.items()}
 
 PULL = Permission("repository", "pull")
 PUSH = Permission("repository", "push")

@@ -14,9 +14,7 @@ from mooring.refusals import Reason, Refused
 DAY = 86_400_000_000
 
 
-def issue(
-    connection: Connection, now: int, *, subject: str, service: str, client_id: str, life_days: int
-) -> str:
+def issue(connection: Connection, now: int, *, subject: str, service: str, client_id: str, life_days: int) -> str:
     token = secrets.token_urlsafe(32)
     connection.execute(
         insert(refresh_tokens).values(
@@ -34,9 +32,7 @@ def issue(
 
 def use(connection: Connection, now: int, token: str, service: str, life_days: int) -> Account:
     """Prove an account by a refresh token and prolong its life. Raises Refused."""
-    row = connection.execute(
-        select(refresh_tokens).where(refresh_tokens.c.token_hash == _hash(token))
-    ).first()
+    row = connection.execute(select(refresh_tokens).where(refresh_tokens.c.token_hash == _hash(token))).first()
     if row is None or row.service != service:
         raise Refused(Reason.BAD_CREDENTIALS, "The refresh token is unknown or was revoked. Log in again.")
     if row.expires_at < now:

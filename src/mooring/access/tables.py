@@ -13,9 +13,7 @@ signing_keys = Table(
     Column("created_at", Microseconds, nullable=False),
     Column("activated_at", Microseconds, nullable=True),
     Column("retired_at", Microseconds, nullable=True),
-    Column(
-        "expires_at", Microseconds, nullable=True, comment="when the last token that it signed has expired"
-    ),
+    Column("expires_at", Microseconds, nullable=True, comment="when the last token that it signed has expired"),
 )
 
 signing_key_acknowledgements = Table(

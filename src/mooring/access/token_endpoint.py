@@ -44,9 +44,7 @@ class TokenEndpoint:
         answer = await self._answer(account, asked)
         wants_refresh = request.query_params.get("offline_token", "").lower() in ("true", "1")
         if wants_refresh and account is not NOBODY:
-            answer["refresh_token"] = await self._refresh_token(
-                account, request.query_params.get("client_id", "")
-            )
+            answer["refresh_token"] = await self._refresh_token(account, request.query_params.get("client_id", ""))
         return JSONResponse(answer)
 
     async def post(self, request: Request) -> Response:
@@ -136,9 +134,7 @@ class TokenEndpoint:
             ()
             if standing.refusal
             else tuple(
-                action
-                for action in wanted
-                if action in SCOPE_ACTIONS and SCOPE_ACTIONS[action] in standing.permissions
+                action for action in wanted if action in SCOPE_ACTIONS and SCOPE_ACTIONS[action] in standing.permissions
             )
         )
         return Scope(scope.type, scope.name, allowed)

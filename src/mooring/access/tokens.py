@@ -15,8 +15,8 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 
 from mooring.access.keyring import ALGORITHM, Keyring, SigningKey
-from mooring.refusals import Reason, Refused
 from mooring.access.scopes import Scope
+from mooring.refusals import Reason, Refused
 
 ISSUER = "mooring"
 LEEWAY_SECONDS = 60
@@ -35,8 +35,7 @@ class AccessToken:
 
     def grants(self, name: str, action: str) -> bool:
         return any(
-            scope.type == "repository" and scope.name == name and action in scope.actions
-            for scope in self.scopes
+            scope.type == "repository" and scope.name == name and action in scope.actions for scope in self.scopes
         )
 
 

@@ -24,9 +24,7 @@ def collect(data: Data = None, config: Config = None) -> None:
 
 
 def check(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Compare sizes only; do not read every byte.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Compare sizes only; do not read every byte.")] = False,
     data: Data = None,
     config: Config = None,
 ) -> None:

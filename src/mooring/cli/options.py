@@ -7,13 +7,9 @@ import typer
 
 Data = Annotated[
     Path | None,
-    typer.Option(
-        "--data", envvar="MOORING_DATA", help="Directory for the database, the bytes and the master key."
-    ),
+    typer.Option("--data", envvar="MOORING_DATA", help="Directory for the database, the bytes and the master key."),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(
-        "--config", envvar="MOORING_CONFIG", help="TOML file with settings, by their names in lower case."
-    ),
+    typer.Option("--config", envvar="MOORING_CONFIG", help="TOML file with settings, by their names in lower case."),
 ]

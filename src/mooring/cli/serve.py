@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from granian import Granian
+from granian.constants import Interfaces, Loops
 
-from mooring.cli.options import Config, Data
 from mooring.cli.opened import settings_of
+from mooring.cli.options import Config, Data
 from mooring.installation import Installed, held, install
 from mooring.settings import CONFIG_VARIABLE, Settings
 
@@ -66,10 +68,6 @@ def run(settings: Settings) -> None:
     metrics = tempfile.mkdtemp(prefix="mooring-metrics-")
     os.environ[METRICS_VARIABLE] = metrics
     try:
-        # Imported now: prometheus_client must find its directory in the environment.
-        from granian import Granian
-        from granian.constants import Interfaces, Loops
-
         Granian(
             "mooring.app:create",
             factory=True,

@@ -1,12 +1,13 @@
 """`mooring user`: people's accounts, for when the API can't be used yet or any more."""
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from mooring.access import epoch, refresh
 from mooring.cli.opened import opened
@@ -15,6 +16,7 @@ from mooring.cluster.clock import rfc3339
 from mooring.errors import Invalid, NotFound
 from mooring.identity import users
 from mooring.identity.passwords import hash_password
+from mooring.identity.tables import users as users_table
 
 application = typer.Typer(help="People's accounts.", no_args_is_help=True)
 
@@ -65,9 +67,7 @@ def create(
 
 
 @application.command("password")
-def set_password(
-    name: Name, password_stdin: FromInput = False, data: Data = None, config: Config = None
-) -> None:
+def set_password(name: Name, password_stdin: FromInput = False, data: Data = None, config: Config = None) -> None:
     """Give a user a new password, and end what the old one opened."""
     password = _password(password_stdin)
     _change(data, config, name, {"password_hash": hash_password(password)})
@@ -102,8 +102,8 @@ def _update(connection: Connection, now: int, name: str, values: dict[str, objec
     epoch.advance(connection)
 
 
-def _all(connection: Connection):  # type: ignore[no-untyped-def]
-    return connection.execute(select(users.users).order_by(users.users.c.username)).all()
+def _all(connection: Connection) -> Sequence[Row[*tuple[Any, ...]]]:
+    return connection.execute(select(users_table).order_by(users_table.c.username)).all()
 
 
 def _password(from_input: bool) -> str:

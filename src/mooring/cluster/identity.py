@@ -28,9 +28,7 @@ def require(connection: Connection, master_key: MasterKey) -> str:
     """The cluster's id. Raises ConfigurationError before the first start, and for a wrong master key."""
     row = _row(connection)
     if row is None:
-        raise ConfigurationError(
-            "The database is empty. Start `mooring serve` once, or run `mooring migrate`."
-        )
+        raise ConfigurationError("The database is empty. Start `mooring serve` once, or run `mooring migrate`.")
     master_key.require(row.master_key_check)
     return str(row.cluster_id)
 

@@ -36,8 +36,7 @@ def require_current(connection: Connection) -> None:
     found, wanted = version(connection), newest()
     if found != wanted:
         raise ConfigurationError(
-            f"The database has schema {found or 'none'}; this version of Mooring needs {wanted}. "
-            "Run `mooring migrate`."
+            f"The database has schema {found or 'none'}; this version of Mooring needs {wanted}. Run `mooring migrate`."
         )
 
 

@@ -32,9 +32,7 @@ class SQLite:
     def __init__(self, path: Path) -> None:
         if driver.sqlite_version_info < OLDEST_SQLITE:
             oldest = ".".join(map(str, OLDEST_SQLITE))
-            raise ConfigurationError(
-                f"SQLite {driver.sqlite_version} has a bug that loses data; {oldest} is needed."
-            )
+            raise ConfigurationError(f"SQLite {driver.sqlite_version} has a bug that loses data; {oldest} is needed.")
         self.path = path
         self.engine = _engine(path)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")

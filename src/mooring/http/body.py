@@ -19,16 +19,16 @@ def content_length(request: Request) -> int | None:
     return int(text)
 
 
-async def stream_body(request: Request, timeout: float) -> AsyncIterator[bytes]:
+async def stream_body(request: Request, patience_seconds: float) -> AsyncIterator[bytes]:
     """The body in chunks as they come. Raises TooSlow and ClientGone, never ends early in silence."""
     while True:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience_seconds):
                 message = await request.receive()
         except TimeoutError as error:
-            raise TooSlow(f"No byte of the body came for {timeout:g} seconds.") from error
+            raise TooSlow(f"No byte of the body came for {patience_seconds:g} seconds.") from error
         if message["type"] == "http.disconnect":
-            raise ClientGone()
+            raise ClientGone
         if chunk := message.get("body", b""):
             yield chunk
         if not message.get("more_body", False):

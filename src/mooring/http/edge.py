@@ -69,9 +69,7 @@ class Exchange:
                 **self._facts(),
             )
         elif error.status >= 500:
-            log.warning(
-                "failed", code=error.code, error=error.text, cause=repr(error.__cause__), **self._facts()
-            )
+            log.warning("failed", code=error.code, error=error.text, cause=repr(error.__cause__), **self._facts())
         if isinstance(error, ClientGone):
             self._status = self._status or error.status
             return

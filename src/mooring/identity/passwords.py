@@ -50,9 +50,7 @@ class PasswordChecker:
         return fits
 
     def _name(self, password: str, password_hash: str) -> bytes:
-        return hmac.digest(
-            self._key, f"{password_hash}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256
-        )
+        return hmac.digest(self._key, f"{password_hash}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256)
 
     def _recall(self, name: bytes) -> bool | None:
         found = self._remembered.get(name)

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
+from mooring.database import rows
 from mooring.errors import Conflict, Invalid
 from mooring.identity.tables import robots
 
@@ -44,28 +45,24 @@ def create(
 ) -> int:
     """`project` is (id, name) for a robot of a project. Raises Invalid and Conflict."""
     if len(name) > 200 or not NAME.fullmatch(name):
-        raise Invalid(
-            "A robot's name is made of lower-case letters and digits, with single . _ - between them."
-        )
+        raise Invalid("A robot's name is made of lower-case letters and digits, with single . _ - between them.")
     whole = full_name(name, project[1] if project else None)
     if by_name(connection, whole) is not None:
         raise Conflict(f"The robot {whole} exists already.")
-    result = connection.execute(
-        insert(robots).values(
-            name=whole,
-            project_id=project[0] if project else None,
-            description=description,
-            secret_hash=hash_secret(secret),
-            duration_days=duration_days,
-            expires_at=expiry(now, duration_days),
-            disabled=disabled,
-            permissions=list(permissions),
-            creator=creator,
-            created_at=now,
-            updated_at=now,
-        )
-    )
-    return int(result.inserted_primary_key[0])
+    row = {
+        "name": whole,
+        "project_id": project[0] if project else None,
+        "description": description,
+        "secret_hash": hash_secret(secret),
+        "duration_days": duration_days,
+        "expires_at": expiry(now, duration_days),
+        "disabled": disabled,
+        "permissions": list(permissions),
+        "creator": creator,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return rows.add(connection, robots, row)
 
 
 def expiry(start: int, duration_days: int) -> int | None:

@@ -26,9 +26,7 @@ robots = Table(
     Column("name", String(255), nullable=False, unique=True, comment="full name, with prefix and project"),
     Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("description", Text, nullable=False, default=""),
-    Column(
-        "secret_hash", String(255), nullable=False, comment="SHA-256 of a made secret, argon2 of a chosen one"
-    ),
+    Column("secret_hash", String(255), nullable=False, comment="SHA-256 of a made secret, argon2 of a chosen one"),
     Column("duration_days", Integer, nullable=False, comment="-1: for ever"),
     Column("expires_at", Microseconds, nullable=True),
     Column("disabled", Boolean, nullable=False, default=False),
@@ -43,9 +41,7 @@ login_failures = Table(
     "login_failures",
     metadata,
     Column("source", String(64), primary_key=True),
-    Column(
-        "account", String(64), primary_key=True, comment="a hash: people type passwords into the name field"
-    ),
+    Column("account", String(64), primary_key=True, comment="a hash: people type passwords into the name field"),
     Column("failures", Integer, nullable=False),
     Column("last_at", Microseconds, nullable=False),
     Index("ix_login_failures_last_at", "last_at"),

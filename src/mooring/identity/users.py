@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, select, update
 
+from mooring.database import rows
 from mooring.errors import Conflict, Invalid, NotFound
 from mooring.identity.tables import users
 
@@ -33,19 +34,17 @@ def create(
         raise Conflict(f"The user {username} exists already.")
     if email is not None and connection.execute(select(users.c.id).where(users.c.email == email)).first():
         raise Conflict(f"Another user has the e-mail address {email}.")
-    result = connection.execute(
-        insert(users).values(
-            username=username,
-            password_hash=password_hash,
-            email=email,
-            realname=realname,
-            comment=comment,
-            system_admin=system_admin,
-            created_at=now,
-            updated_at=now,
-        )
-    )
-    return int(result.inserted_primary_key[0])
+    row = {
+        "username": username,
+        "password_hash": password_hash,
+        "email": email,
+        "realname": realname,
+        "comment": comment,
+        "system_admin": system_admin,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return rows.add(connection, users, row)
 
 
 def by_name(connection: Connection, username: str) -> RowMapping | None:

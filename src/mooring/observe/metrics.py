@@ -45,9 +45,7 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
-        self._collected = Counter(
-            "mooring_collected", "Things that collection removed", ["kind"], registry=registry
-        )
+        self._collected = Counter("mooring_collected", "Things that collection removed", ["kind"], registry=registry)
         for reason in Reason:
             self._refusals.labels(reason, replica)
 

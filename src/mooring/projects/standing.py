@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
 from mooring.access.permissions import EVERYTHING, PUBLIC, PULL, ROLES, Permission, Role
 from mooring.access.standing import Standing
@@ -16,9 +16,7 @@ from mooring.refusals import Reason
 @short
 def evaluate(connection: Connection, subject: str, project: str, now: int) -> Standing:
     """`subject` is `user:ID`, `robot:ID` or empty for nobody."""
-    found = connection.execute(
-        select(projects.c.id, projects.c.public).where(projects.c.name == project)
-    ).first()
+    found = connection.execute(select(projects.c.id, projects.c.public).where(projects.c.name == project)).first()
     project_id, public = (found.id, found.public) if found else (None, False)
     kind, _, number = subject.partition(":")
     if kind == "user":
@@ -62,9 +60,7 @@ def _of_robot(
 
 def _granted(robot: RowMapping, project: str) -> frozenset[Permission]:
     entries: Iterable[dict[str, Any]] = robot["permissions"]
-    matching = (
-        entry for entry in entries if entry["kind"] == "project" and entry["namespace"] in (project, "*")
-    )
+    matching = (entry for entry in entries if entry["kind"] == "project" and entry["namespace"] in (project, "*"))
     given = (Permission(item["resource"], item["action"]) for entry in matching for item in entry["access"])
     return EVERYTHING.intersection(given)
 
@@ -76,7 +72,7 @@ def _open_to_all(public: bool) -> frozenset[Permission]:
 def visible(connection: Connection, subject: str, now: int) -> Collection[int] | None:
     """Ids of the projects that somebody may pull from; None stands for all of them."""
     kind, _, number = subject.partition(":")
-    query = select(projects.c.id).where(projects.c.public)
+    open_or_own: ColumnElement[bool] = projects.c.public.is_(True)
     if kind == "user":
         user = connection.execute(
             select(users.c.system_admin, users.c.disabled).where(users.c.id == int(number))
@@ -84,13 +80,14 @@ def visible(connection: Connection, subject: str, now: int) -> Collection[int] |
         if user is not None and user.system_admin and not user.disabled:
             return None
         if user is not None and not user.disabled:
-            query = query.union(select(members.c.project_id).where(members.c.user_id == int(number)))
+            own = select(members.c.project_id).where(members.c.user_id == int(number))
+            open_or_own = projects.c.public | projects.c.id.in_(own)
     if kind == "robot":
         named = _pullable_by_robot(connection, int(number), now)
         if "*" in named:
             return None
-        query = query.union(select(projects.c.id).where(projects.c.name.in_(sorted(named))))
-    return connection.scalars(query).all()
+        open_or_own = projects.c.public | projects.c.name.in_(sorted(named))
+    return connection.scalars(select(projects.c.id).where(open_or_own)).all()
 
 
 def _pullable_by_robot(connection: Connection, robot_id: int, now: int) -> set[str]:
@@ -100,6 +97,5 @@ def _pullable_by_robot(connection: Connection, robot_id: int, now: int) -> set[s
     return {
         entry["namespace"]
         for entry in robot["permissions"]
-        if entry["kind"] == "project"
-        and any((item["resource"], item["action"]) == PULL for item in entry["access"])
+        if entry["kind"] == "project" and any((item["resource"], item["action"]) == PULL for item in entry["access"])
     }

@@ -10,9 +10,7 @@ projects = Table(
     Column("public", Boolean, nullable=False, default=False),
     Column("owner_id", ForeignKey("users.id", ondelete="SET NULL"), nullable=True),
     Column("owner_name", String(255), nullable=False, default=""),
-    Column(
-        "metadata", JSON, nullable=False, default=dict, comment="Harbor's metadata keys, but for `public`"
-    ),
+    Column("metadata", JSON, nullable=False, default=dict, comment="Harbor's metadata keys, but for `public`"),
     Column("created_at", Microseconds, nullable=False),
     Column("updated_at", Microseconds, nullable=False),
     sqlite_autoincrement=True,

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Row, exists, select
 
 from mooring.database import Database
 from mooring.registry.digests import digest_of, new_hash, parse_digest
@@ -20,6 +21,8 @@ from mooring.registry.tables import (
 from mooring.storage import ObjectMissing, Store
 
 PAGE = 500
+
+Rows = Sequence[Row[*tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ async def _blobs(database: Database, store: Store, read_bytes: bool) -> AsyncIte
             last = row.digest
             text = await _blob_fault(store, row.digest, row.object_key, row.size, read_bytes)
             # Collection may have taken it since the page was read.
-            if text and await database.read(_still_there, row.digest, row.object_key):
+            still_there = bool(text) and await database.read(_still_there, row.digest, row.object_key)
+            if still_there:
                 yield Fault("wrong_blob", row.digest, text)
         await asyncio.sleep(0)
 
@@ -83,18 +87,16 @@ async def _blob_fault(store: Store, digest: str, key: str, size: int, read_bytes
     return ""
 
 
-def _manifest_page(connection: Connection, last: int):  # type: ignore[no-untyped-def]
+def _manifest_page(connection: Connection, last: int) -> Rows:
     query = select(manifests.c.id, manifests.c.digest, manifests.c.body).where(manifests.c.id > last)
     return connection.execute(query.order_by(manifests.c.id).limit(PAGE)).all()
 
 
-def _blob_page(connection: Connection, last: str):  # type: ignore[no-untyped-def]
-    return connection.execute(
-        select(blobs).where(blobs.c.digest > last).order_by(blobs.c.digest).limit(PAGE)
-    ).all()
+def _blob_page(connection: Connection, last: str) -> Rows:
+    return connection.execute(select(blobs).where(blobs.c.digest > last).order_by(blobs.c.digest).limit(PAGE)).all()
 
 
-def _unlinked_references(connection: Connection):  # type: ignore[no-untyped-def]
+def _unlinked_references(connection: Connection) -> Rows:
     linked = exists().where(
         repository_blobs.c.repository_id == manifest_references.c.repository_id,
         repository_blobs.c.digest == manifest_references.c.digest,

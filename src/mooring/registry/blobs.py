@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from mooring.database import short
+from mooring.database import rows, short
 from mooring.errors import BlobUnknown, Conflict
-from mooring.registry.collection import NO_REPOSITORY, READERS_GRACE, enqueue_removal, enqueue_review
 from mooring.registry import repositories
+from mooring.registry.collection import NO_REPOSITORY, READERS_GRACE, enqueue_removal, enqueue_review
 from mooring.registry.tables import blob_reviews, blobs, manifest_references, repository_blobs
 from mooring.registry.tables import repositories as repositories_table
 
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 MOST_MOUNT_SOURCES = 50
 
 
@@ -30,16 +28,13 @@ class Blob:
 @short
 def find(connection: Connection, repository: str, digest: str) -> Blob | None:
     row = connection.execute(
-        select(
-            repositories_table.c.id, blobs.c.digest, blobs.c.object_key, blobs.c.size, blob_reviews.c.due_at
-        )
+        select(repositories_table.c.id, blobs.c.digest, blobs.c.object_key, blobs.c.size, blob_reviews.c.due_at)
         .select_from(repositories_table)
         .join(repository_blobs, repository_blobs.c.repository_id == repositories_table.c.id)
         .join(blobs, blobs.c.digest == repository_blobs.c.digest)
         .outerjoin(
             blob_reviews,
-            (blob_reviews.c.repository_id == repositories_table.c.id)
-            & (blob_reviews.c.digest == blobs.c.digest),
+            (blob_reviews.c.repository_id == repositories_table.c.id) & (blob_reviews.c.digest == blobs.c.digest),
         )
         .where(repositories_table.c.name == repository, repository_blobs.c.digest == digest)
     ).first()
@@ -49,13 +44,8 @@ def find(connection: Connection, repository: str, digest: str) -> Blob | None:
 def link(connection: Connection, now: int, repository_id: int, digest: str, delay: int) -> None:
     """Let a repository hold a blob; unless a manifest refers to it within `delay` microseconds, it is let go."""
     row = {"repository_id": repository_id, "digest": digest, "linked_at": now}
-    statement = _INSERT[connection.dialect.name](repository_blobs).values(row)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[repository_blobs.c.repository_id, repository_blobs.c.digest],
-            set_={"linked_at": now},
-        )
-    )
+    key = (repository_blobs.c.repository_id, repository_blobs.c.digest)
+    rows.put(connection, repository_blobs, row, key=key, change={"linked_at"})
     enqueue_review(connection, repository_id, digest, now + delay)
 
 
@@ -64,8 +54,7 @@ def store(
 ) -> None:
     """Link content that was just received; where the blob is known already, the received copy is removed."""
     row = {"digest": digest, "object_key": object_key, "size": size, "created_at": now}
-    statement = _INSERT[connection.dialect.name](blobs).values(row).on_conflict_do_nothing()
-    if connection.execute(statement).rowcount == 0:
+    if not rows.add_if_new(connection, blobs, row):
         enqueue_removal(connection, object_key, now + READERS_GRACE)
     link(connection, now, repository_id, digest, delay)
 
@@ -100,7 +89,7 @@ def renew(connection: Connection, now: int, repository_id: int, digest: str, del
     """Put off the review of a link. Raises BlobUnknown when it was let go meanwhile."""
     row = (repository_blobs.c.repository_id == repository_id) & (repository_blobs.c.digest == digest)
     if connection.execute(update(repository_blobs).where(row).values(linked_at=now)).rowcount == 0:
-        raise BlobUnknown()
+        raise BlobUnknown
     enqueue_review(connection, repository_id, digest, now + delay)
 
 
@@ -111,7 +100,7 @@ def unlink(connection: Connection, now: int, repository: str, digest: str) -> No
     ).scalar()
     row = (repository_blobs.c.repository_id == repository_id) & (repository_blobs.c.digest == digest)
     if connection.execute(select(repository_blobs.c.digest).where(row).with_for_update()).first() is None:
-        raise BlobUnknown()
+        raise BlobUnknown
     reference = exists().where(
         manifest_references.c.repository_id == repository_id, manifest_references.c.digest == digest
     )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mooring.cluster.clock import SECOND
+from mooring.database import rows
 from mooring.registry.tables import (
     blob_reviews,
     blobs,
@@ -26,8 +26,6 @@ READERS_GRACE = 60 * SECOND
 BATCH = 200
 NO_REPOSITORY = 0
 """The review of a blob itself, once no repository links it."""
-
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,8 @@ class Collected:
 def enqueue_review(connection: Connection, repository_id: int, digest: str, due_at: int) -> None:
     """Review this link (or, with NO_REPOSITORY, this blob) at `due_at`; a later time replaces an earlier one."""
     row = {"repository_id": repository_id, "digest": digest, "due_at": due_at}
-    statement = _INSERT[connection.dialect.name](blob_reviews).values(row)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[blob_reviews.c.repository_id, blob_reviews.c.digest],
-            set_={"due_at": statement.excluded.due_at},
-        )
-    )
+    key = (blob_reviews.c.repository_id, blob_reviews.c.digest)
+    rows.put(connection, blob_reviews, row, key=key, change={"due_at"})
 
 
 def enqueue_removal(connection: Connection, object_key: str, due_at: int) -> None:
@@ -85,10 +78,7 @@ def review_due(connection: Connection, now: int, delay: int) -> Collected:
 def reap_uploads(connection: Connection, now: int, idle: int) -> Collected:
     """Throw away uploads that were idle for `idle` microseconds."""
     stale = connection.scalars(
-        select(uploads.c.id)
-        .where(uploads.c.touched_at <= now - idle)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
+        select(uploads.c.id).where(uploads.c.touched_at <= now - idle).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
     for upload_id in stale:
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
@@ -111,9 +101,7 @@ def forget_removals(connection: Connection, object_keys: Sequence[str]) -> None:
 
 def _review_link(connection: Connection, now: int, delay: int, repository_id: int, digest: str) -> Collected:
     link = (repository_blobs.c.repository_id == repository_id) & (repository_blobs.c.digest == digest)
-    linked_at = connection.execute(
-        select(repository_blobs.c.linked_at).where(link).with_for_update()
-    ).scalar()
+    linked_at = connection.execute(select(repository_blobs.c.linked_at).where(link).with_for_update()).scalar()
     referenced = connection.execute(
         select(
             exists().where(
@@ -137,9 +125,7 @@ def _review_link(connection: Connection, now: int, delay: int, repository_id: in
 
 def _review_blob(connection: Connection, now: int, digest: str) -> Collected:
     _end_review(connection, NO_REPOSITORY, digest)
-    key = connection.execute(
-        select(blobs.c.object_key).where(blobs.c.digest == digest).with_for_update()
-    ).scalar()
+    key = connection.execute(select(blobs.c.object_key).where(blobs.c.digest == digest).with_for_update()).scalar()
     linked = connection.execute(select(exists().where(repository_blobs.c.digest == digest))).scalar()
     if key is None or linked:
         return Collected()

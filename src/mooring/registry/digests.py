@@ -30,9 +30,7 @@ def parse_digest(text: str) -> Digest:
     """Raises DigestInvalid."""
     algorithm, _, value = text.partition(":")
     if LENGTHS.get(algorithm) != len(value) or not HEXADECIMAL.fullmatch(value):
-        raise DigestInvalid(
-            f"This is not a digest: {text[:140]!r}. Give sha256: or sha512: and lower-case hex."
-        )
+        raise DigestInvalid(f"This is not a digest: {text[:140]!r}. Give sha256: or sha512: and lower-case hex.")
     return Digest(algorithm, value)
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from mooring.database import short
+from mooring.database import rows, short
 from mooring.errors import ManifestBlobUnknown, ManifestUnknown, SizeInvalid
 from mooring.registry import repositories
 from mooring.registry.collection import enqueue_review
@@ -20,7 +19,6 @@ from mooring.registry.tables import (
 )
 from mooring.registry.tables import repositories as repositories_table
 
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 CHUNK = 500
 """Values in one `IN` list: far below what either database takes."""
 
@@ -47,7 +45,7 @@ class Push:
     pushed_by: str
 
 
-def _stored() -> Select[tuple[int, int, str, str, bytes]]:
+def _stored() -> Select[int, int, str, str, bytes]:
     return select(
         manifests.c.id,
         manifests.c.repository_id,
@@ -62,19 +60,17 @@ def by_digest(connection: Connection, repository: str, digest: str) -> StoredMan
     row = connection.execute(
         _stored().where(repositories_table.c.name == repository, manifests.c.digest == digest)
     ).first()
-    return StoredManifest(*row) if row else None
+    return StoredManifest(*row.t) if row else None
 
 
 @short
 def by_tag(connection: Connection, repository: str, tag: str) -> StoredManifest | None:
     row = connection.execute(
         _stored()
-        .join(
-            tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id)
-        )
+        .join(tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id))
         .where(repositories_table.c.name == repository, tags.c.name == tag)
     ).first()
-    return StoredManifest(*row) if row else None
+    return StoredManifest(*row.t) if row else None
 
 
 def put(connection: Connection, now: int, push: Push) -> None:
@@ -93,13 +89,7 @@ def put(connection: Connection, now: int, push: Push) -> None:
 
 def set_tag(connection: Connection, now: int, repository_id: int, tag: str, manifest_id: int) -> None:
     row = {"repository_id": repository_id, "name": tag, "manifest_id": manifest_id, "pushed_at": now}
-    statement = _INSERT[connection.dialect.name](tags).values(row)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[tags.c.repository_id, tags.c.name],
-            set_={"manifest_id": manifest_id, "pushed_at": now},
-        )
-    )
+    rows.put(connection, tags, row, key=(tags.c.repository_id, tags.c.name), change={"manifest_id", "pushed_at"})
 
 
 def delete_tag(connection: Connection, repository: str, tag: str) -> None:
@@ -107,7 +97,7 @@ def delete_tag(connection: Connection, repository: str, tag: str) -> None:
     repository_id = repositories.find(connection, repository)
     row = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
     if connection.execute(delete(tags).where(row)).rowcount == 0:
-        raise ManifestUnknown()
+        raise ManifestUnknown
 
 
 def delete_manifest(connection: Connection, now: int, repository: str, digest: str, delay: int) -> None:
@@ -115,7 +105,7 @@ def delete_manifest(connection: Connection, now: int, repository: str, digest: s
     repository_id = repositories.find(connection, repository)
     manifest_id = None if repository_id is None else _id_of(connection, repository_id, digest)
     if repository_id is None or manifest_id is None:
-        raise ManifestUnknown()
+        raise ManifestUnknown
     needed = select(manifest_references.c.digest).where(
         manifest_references.c.manifest_id == manifest_id, manifest_references.c.kind == "blob"
     )
@@ -133,23 +123,21 @@ def _id_of(connection: Connection, repository_id: int, digest: str) -> int | Non
 
 def _insert(connection: Connection, now: int, repository_id: int, push: Push, total_size: int) -> int:
     manifest = push.manifest
-    result = connection.execute(
-        insert(manifests).values(
-            repository_id=repository_id,
-            digest=push.digest,
-            media_type=manifest.media_type,
-            artifact_type=manifest.artifact_type,
-            config_media_type=manifest.config_media_type,
-            subject=manifest.subject,
-            annotations=dict(manifest.annotations),
-            size=len(push.body),
-            total_size=total_size,
-            pushed_by=push.pushed_by,
-            pushed_at=now,
-            body=push.body,
-        )
-    )
-    manifest_id = int(result.inserted_primary_key[0])
+    row = {
+        "repository_id": repository_id,
+        "digest": push.digest,
+        "media_type": manifest.media_type,
+        "artifact_type": manifest.artifact_type,
+        "config_media_type": manifest.config_media_type,
+        "subject": manifest.subject,
+        "annotations": dict(manifest.annotations),
+        "size": len(push.body),
+        "total_size": total_size,
+        "pushed_by": push.pushed_by,
+        "pushed_at": now,
+        "body": push.body,
+    }
+    manifest_id = rows.add(connection, manifests, row)
     references = [
         {
             "manifest_id": manifest_id,
@@ -172,7 +160,7 @@ def _require_blobs(connection: Connection, repository_id: int, manifest: Manifes
     found: dict[str, int] = {}
     digests = sorted(wanted)
     for start in range(0, len(digests), CHUNK):
-        rows = connection.execute(
+        found_rows = connection.execute(
             select(repository_blobs.c.digest, blobs.c.size)
             .join(blobs, blobs.c.digest == repository_blobs.c.digest)
             .where(
@@ -181,13 +169,11 @@ def _require_blobs(connection: Connection, repository_id: int, manifest: Manifes
             )
             .with_for_update(read=True, of=repository_blobs)
         )
-        found.update((digest, size) for digest, size in rows)
+        found.update((digest, size) for digest, size in found_rows)
     missing = sorted(digest for digest, item in wanted.items() if item.required and digest not in found)
     if missing:
         raise ManifestBlobUnknown(detail={"digests": missing[:20]})
     wrong = sorted(digest for digest, size in found.items() if wanted[digest].size != size)
     if wrong:
-        raise SizeInvalid(
-            "The manifest gives a blob another size than it has.", detail={"digests": wrong[:20]}
-        )
+        raise SizeInvalid("The manifest gives a blob another size than it has.", detail={"digests": wrong[:20]})
     return sum(found.values())

@@ -50,9 +50,7 @@ def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
     document = _document(body)
     media_type = _media_type(document, content_type)
     subject = document.get("subject")
-    references = tuple(
-        {reference.digest: reference for reference in _references(document, media_type)}.values()
-    )
+    references = tuple({reference.digest: reference for reference in _references(document, media_type)}.values())
     if len(references) > MOST_REFERENCES:
         raise ManifestInvalid(
             f"The manifest names {len(references)} blobs or manifests; {MOST_REFERENCES} are allowed."
@@ -85,9 +83,7 @@ def _media_type(document: Mapping[str, Any], content_type: str | None) -> str:
     if inside is not None and not isinstance(inside, str):
         raise ManifestInvalid("The manifest's mediaType is not text.")
     if inside and announced and inside != announced:
-        raise ManifestInvalid(
-            f"Content-Type is {announced[:255]}, but the manifest says it is {inside[:255]}."
-        )
+        raise ManifestInvalid(f"Content-Type is {announced[:255]}, but the manifest says it is {inside[:255]}.")
     media_type = announced or inside or ""
     if media_type not in MEDIA_TYPES:
         raise ManifestInvalid(f"The media type {media_type[:255]!r} is not one of a manifest.")
@@ -118,12 +114,7 @@ def _descriptor(item: Any, where: str) -> tuple[str, int]:
     if not isinstance(item, dict):
         raise ManifestInvalid(f"The manifest's {where} is not a descriptor.")
     digest, size = item.get("digest"), item.get("size")
-    if (
-        not isinstance(digest, str)
-        or not isinstance(size, int)
-        or isinstance(size, bool)
-        or not 0 <= size < 2**63
-    ):
+    if not isinstance(digest, str) or not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**63:
         raise ManifestInvalid(f"A descriptor in the manifest's {where} has no proper digest and size.")
     try:
         return str(parse_digest(digest)), size
@@ -143,9 +134,7 @@ def _list(document: Mapping[str, Any], name: str) -> list[Any]:
 def _text(document: Any, name: str) -> str:
     value = document.get(name, "") if isinstance(document, dict) else ""
     if not isinstance(value, str) or len(value) > LONGEST_MEDIA_TYPE:
-        raise ManifestInvalid(
-            f"The manifest's {name} is not text of at most {LONGEST_MEDIA_TYPE} characters."
-        )
+        raise ManifestInvalid(f"The manifest's {name} is not text of at most {LONGEST_MEDIA_TYPE} characters.")
     return value
 
 

@@ -45,9 +45,7 @@ def _write(
     # In the order of their ids, so that two replicas' flushes can't wait for each other.
     for repository_id, count in sorted(counts.items()):
         row = repositories.c.id == repository_id
-        connection.execute(
-            update(repositories).where(row).values(pull_count=repositories.c.pull_count + count)
-        )
+        connection.execute(update(repositories).where(row).values(pull_count=repositories.c.pull_count + count))
     for manifest_id, now in sorted(seen.items()):
         connection.execute(update(manifests).where(manifests.c.id == manifest_id).values(pulled_at=now))
     for (repository_id, tag), now in sorted(seen_tags.items()):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from mooring.database import short
 from mooring.registry import manifest_index, repositories
@@ -15,9 +15,7 @@ PAGE = 500
 
 
 @short
-def page(
-    connection: Connection, repository: str, subject: str, artifact_type: str, last: str
-) -> list[dict[str, Any]]:
+def page(connection: Connection, repository: str, subject: str, artifact_type: str, last: str) -> list[dict[str, Any]]:
     """Descriptors after the digest `last`, by digest, at most PAGE of them; empty where nothing is known."""
     repository_id = repositories.find(connection, repository)
     if repository_id is None:
@@ -42,16 +40,13 @@ def page(
     if artifact_type:
         inherits = (manifests.c.artifact_type == "") & manifests.c.media_type.in_(IMAGES)
         query = query.where(
-            (manifests.c.artifact_type == artifact_type)
-            | (inherits & (manifests.c.config_media_type == artifact_type))
+            (manifests.c.artifact_type == artifact_type) | (inherits & (manifests.c.config_media_type == artifact_type))
         )
     return [_descriptor(row) for row in connection.execute(query).mappings()]
 
 
 @short
-def fallback(
-    connection: Connection, repository: str, subject: str, artifact_type: str
-) -> list[dict[str, Any]]:
+def fallback(connection: Connection, repository: str, subject: str, artifact_type: str) -> list[dict[str, Any]]:
     """Descriptors of the index that a client without this API left under the tag `sha256-…`.
 
     Only those whose manifest is in the repository and really names the subject would be found by `page`; the others,
@@ -74,7 +69,7 @@ def fallback(
     return [entry for entry in wanted if not artifact_type or entry.get("artifactType") == artifact_type]
 
 
-def _descriptor(row: Mapping[str, Any]) -> dict[str, Any]:
+def _descriptor(row: RowMapping) -> dict[str, Any]:
     artifact_type = row["artifact_type"] or (row["config_media_type"] if row["media_type"] in IMAGES else "")
     descriptor = {"mediaType": row["media_type"], "digest": row["digest"], "size": row["size"]}
     if artifact_type:

@@ -3,12 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from mooring.database import short
+from mooring.database import rows, short
 from mooring.registry.tables import repositories
-
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @short
@@ -22,18 +19,13 @@ def ensure(connection: Connection, now: int, project_id: int, name: str) -> int:
     if found is not None:
         return found
     row = {"project_id": project_id, "name": name, "created_at": now, "updated_at": now}
-    connection.execute(_INSERT[connection.dialect.name](repositories).values(row).on_conflict_do_nothing())
+    rows.add_if_new(connection, repositories, row)
     return int(connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one())
 
 
 def page(connection: Connection, project_ids: Collection[int] | None, last: str, limit: int) -> Sequence[str]:
     """Names after `last` in order, of these projects, or of all."""
-    query = (
-        select(repositories.c.name)
-        .where(repositories.c.name > last)
-        .order_by(repositories.c.name)
-        .limit(limit)
-    )
+    query = select(repositories.c.name).where(repositories.c.name > last).order_by(repositories.c.name).limit(limit)
     if project_ids is not None:
         query = query.where(repositories.c.project_id.in_(project_ids))
     return connection.execute(query).scalars().all()

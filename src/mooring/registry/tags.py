@@ -13,7 +13,7 @@ def page(connection: Connection, repository: str, last: str, limit: int) -> Sequ
     """Tags after `last`, in byte order. Raises NameUnknown."""
     repository_id = repositories.find(connection, repository)
     if repository_id is None:
-        raise NameUnknown()
+        raise NameUnknown
     return connection.scalars(
         select(tags.c.name)
         .where(tags.c.repository_id == repository_id, tags.c.name > last)

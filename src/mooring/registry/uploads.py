@@ -53,7 +53,7 @@ def find(connection: Connection, upload_id: str, repository: str, subject: str) 
         )
     ).first()
     if row is None:
-        raise UploadUnknown()
+        raise UploadUnknown
     return Upload(*row)
 
 
@@ -77,7 +77,7 @@ def cancel(connection: Connection, now: int, upload: Upload) -> None:
 
 def _end(connection: Connection, upload_id: str) -> None:
     if connection.execute(delete(uploads).where(uploads.c.id == upload_id)).rowcount == 0:
-        raise UploadUnknown()
+        raise UploadUnknown
 
 
 class Hashes:

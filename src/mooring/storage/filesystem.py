@@ -5,10 +5,12 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from mooring.errors import StorageFull, StorageReadOnly, TooLarge, Unavailable
 from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Watch
@@ -17,6 +19,9 @@ READ_BYTES = 1024 * 1024
 WRITE_BYTES = 1024 * 1024
 THREADS = 16
 MARKER = "cluster-id"
+P = ParamSpec("P")
+T = TypeVar("T")
+
 KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -39,9 +44,7 @@ class FileStore:
         self.cluster_id = cluster_id
         self._require_marker()
 
-    async def append(
-        self, key: str, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int
-    ) -> int:
+    async def append(self, key: str, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
         descriptor, created = await self._run(self._open_for_append, key, offset)
         try:
             position = offset
@@ -64,7 +67,7 @@ class FileStore:
 
     async def size(self, key: str) -> int:
         try:
-            return os.stat(self._path(key)).st_size
+            return self._path(key).stat().st_size
         except FileNotFoundError as error:
             raise ObjectMissing(key) from error
 
@@ -108,12 +111,9 @@ class FileStore:
             raise ValueError("not an object key")
         return self.directory / key[:2] / key
 
-    async def _run(self, call, /, *arguments):  # type: ignore[no-untyped-def]
-        def guarded():  # type: ignore[no-untyped-def]
-            with translated_errors():
-                return call(*arguments)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(_guarded, call, *args, **kwargs))
 
     def _open_for_append(self, key: str, offset: int) -> tuple[int, bool]:
         path = self._path(key)
@@ -161,17 +161,20 @@ class FileStore:
     def _check(self) -> None:
         self._require_marker()
         if not os.access(self.directory, os.W_OK) or os.statvfs(self.directory).f_flag & os.ST_RDONLY:
-            raise StorageReadOnly()
+            raise StorageReadOnly
 
     def _require_marker(self) -> None:
         try:
             found = (self.directory / MARKER).read_text().strip()
         except OSError as error:
-            raise Unavailable(
-                f"The store at {self.directory} has no marker: it is not this registry's."
-            ) from error
+            raise Unavailable(f"The store at {self.directory} has no marker: it is not this registry's.") from error
         if found != self.cluster_id:
             raise Unavailable(f"The store at {self.directory} belongs to another registry ({found}).")
+
+
+def _guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with translated_errors():
+        return call(*args, **kwargs)
 
 
 def _write(descriptor: int, position: int, chunks: list[bytes], watch: Watch) -> None:

@@ -28,9 +28,7 @@ class ObjectBusy(Exception):
 class Store(Protocol):
     """All sizes and offsets are bytes. Every method raises StorageFull or Unavailable when the store can't do it."""
 
-    async def append(
-        self, key: str, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int
-    ) -> int:
+    async def append(self, key: str, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
         """Write chunks at `offset`, cutting off what a broken request left beyond it; answer the new size.
 
         An object that does not exist is made. What is answered is durable. Raises OffsetMismatch when the object

@@ -97,4 +97,4 @@ def _matched(path: str) -> tuple[str, str, Mapping[str, Method]]:
 
 def _only_reads(request: Request) -> None:
     if request.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed()
+        raise MethodNotAllowed

@@ -19,7 +19,7 @@ async def get_blob(registry: Registry, request: Request, visit: Visit) -> Respon
     digest = str(parse_digest(visit.reference))
     blob = await registry.database.read(blobs.find, visit.repository, digest)
     if blob is None:
-        raise BlobUnknown()
+        raise BlobUnknown
     await _keep(registry, visit, blob)
     headers = {
         "docker-content-digest": digest,

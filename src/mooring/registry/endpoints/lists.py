@@ -30,11 +30,7 @@ async def list_referrers(registry: Registry, request: Request, visit: Visit) -> 
     artifact_type = request.query_params.get("artifactType", "")
     last = request.query_params.get("last", "")[:LONGEST_KEY]
     found = await registry.database.read(referrers.page, visit.repository, subject, artifact_type, last)
-    left = (
-        []
-        if last
-        else await registry.database.read(referrers.fallback, visit.repository, subject, artifact_type)
-    )
+    left = [] if last else await registry.database.read(referrers.fallback, visit.repository, subject, artifact_type)
     headers = {"oci-filters-applied": "artifactType"} if artifact_type else {}
     if len(found) == referrers.PAGE:
         query = {"last": found[-1]["digest"]} | ({"artifactType": artifact_type} if artifact_type else {})
@@ -60,7 +56,7 @@ def _asked(request: Request, most: int) -> tuple[int, str]:
     elif text.isascii() and text.isdigit() and len(text) < 20:
         limit = int(text)
     else:
-        raise PageInvalid()
+        raise PageInvalid
     return min(limit, most), request.query_params.get("last", "")[:LONGEST_KEY]
 
 

@@ -71,9 +71,7 @@ async def delete_manifest(registry: Registry, _request: Request, visit: Visit) -
             registry.collection_delay,
         )
     else:
-        await registry.database.write(
-            manifest_index.delete_tag, visit.repository, require_tag(visit.reference)
-        )
+        await registry.database.write(manifest_index.delete_tag, visit.repository, require_tag(visit.reference))
     return Response(status_code=202)
 
 

@@ -60,12 +60,16 @@ async def finish_upload(registry: Registry, request: Request, visit: Visit) -> R
         upload = await _find(registry, visit)
     except UploadUnknown:
         # The answer to the first try may have been lost on its way: what it asked for is there.
-        if PULL in visit.standing.permissions and await registry.database.read(
-            blobs.find, visit.repository, str(digest)
-        ):
-            return _created(visit, str(digest))
-        raise
+        if not await _held(registry, visit, digest):
+            raise
+        return _created(visit, str(digest))
     return await _finish(registry, request, visit, upload, digest)
+
+
+async def _held(registry: Registry, visit: Visit, digest: Digest) -> bool:
+    may_know = PULL in visit.standing.permissions
+    blob = await registry.database.read(blobs.find, visit.repository, str(digest)) if may_know else None
+    return blob is not None
 
 
 async def cancel_upload(registry: Registry, _request: Request, visit: Visit) -> Response:
@@ -75,7 +79,7 @@ async def cancel_upload(registry: Registry, _request: Request, visit: Visit) -> 
 
 
 async def _mount(registry: Registry, visit: Visit, text: str, source: str) -> bool:
-    """A mount that can't be granted begins an upload instead, whatever the reason: nothing is told of other repositories."""
+    """False begins an upload instead, whatever the reason: nothing is told of other repositories."""
     digest = str(parse_digest(text))
     if source:
         sources = [source] if REPOSITORY.fullmatch(source) else []
@@ -85,9 +89,7 @@ async def _mount(registry: Registry, visit: Visit, text: str, source: str) -> bo
         if not await _may_pull(registry, visit.caller, name):
             continue
         now, delay = registry.clock.now(), registry.collection_delay
-        if await registry.database.write(
-            blobs.mount, now, name, visit.project_id, visit.repository, digest, delay
-        ):
+        if await registry.database.write(blobs.mount, now, name, visit.project_id, visit.repository, digest, delay):
             return True
     return False
 
@@ -135,9 +137,7 @@ async def _receive(
     return running, size
 
 
-async def _finish(
-    registry: Registry, request: Request, visit: Visit, upload: Upload, digest: Digest
-) -> Response:
+async def _finish(registry: Registry, request: Request, visit: Visit, upload: Upload, digest: Digest) -> Response:
     if upload.size and content_length(request) == 0:
         running, size = registry.hashes.take(upload.id, digest.algorithm, upload.size), upload.size
     else:
@@ -146,9 +146,7 @@ async def _finish(
         running = new_hash(digest.algorithm)
         await registry.store.digest(upload.id, size, running.update)
     if running.hexdigest() != digest.hex:
-        raise DigestInvalid(
-            f"The content's digest is {digest.algorithm}:{running.hexdigest()}, not {digest}."
-        )
+        raise DigestInvalid(f"The content's digest is {digest.algorithm}:{running.hexdigest()}, not {digest}.")
     now, delay = registry.clock.now(), registry.collection_delay
     await registry.database.write(uploads.finish, now, upload, str(digest), size, delay)
     return _created(visit, str(digest))
@@ -168,9 +166,7 @@ def _created(visit: Visit, digest: str) -> Response:
 
 
 def _out_of_order(visit: Visit, upload: Upload) -> RangeInvalid:
-    return RangeInvalid(
-        f"The next byte of this upload is number {upload.size}.", headers=_progress(visit, upload)
-    )
+    return RangeInvalid(f"The next byte of this upload is number {upload.size}.", headers=_progress(visit, upload))
 
 
 def _progress(visit: Visit, upload: Upload) -> dict[str, str]:

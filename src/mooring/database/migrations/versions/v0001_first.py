@@ -145,9 +145,7 @@ def upgrade() -> None:
         sa.Column("metadata", sa.JSON(), nullable=False, comment="Harbor's metadata keys, but for `public`"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["users.id"], name=op.f("fk_projects_owner_id"), ondelete="SET NULL"
-        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_projects_owner_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
         sa.UniqueConstraint("name", name=op.f("uq_projects_name")),
         sqlite_autoincrement=True,
@@ -175,9 +173,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name=op.f("fk_members_project_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_members_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_members_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_members")),
         sa.UniqueConstraint("project_id", "user_id", name=op.f("uq_members_project_id_user_id")),
     )
@@ -204,9 +200,7 @@ def upgrade() -> None:
     op.create_table(
         "robots",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "name", sa.String(length=255), nullable=False, comment="full name, with prefix and project"
-        ),
+        sa.Column("name", sa.String(length=255), nullable=False, comment="full name, with prefix and project"),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column(
@@ -227,9 +221,7 @@ def upgrade() -> None:
         sa.Column("creator", sa.String(length=255), nullable=False, comment="user:ID or robot:ID"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["projects.id"], name=op.f("fk_robots_project_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_robots_project_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_robots")),
         sa.UniqueConstraint("name", name=op.f("uq_robots_name")),
         sqlite_autoincrement=True,
@@ -260,9 +252,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_manifests")),
         sa.UniqueConstraint("repository_id", "digest", name=op.f("uq_manifests_repository_id_digest")),
     )
-    op.create_index(
-        "ix_manifests_repository_id_pushed_at", "manifests", ["repository_id", "pushed_at"], unique=False
-    )
+    op.create_index("ix_manifests_repository_id_pushed_at", "manifests", ["repository_id", "pushed_at"], unique=False)
     op.create_index(
         "ix_manifests_repository_id_subject",
         "manifests",
@@ -305,9 +295,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=140), nullable=False),
         sa.Column("repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False, comment="blob or manifest"),
-        sa.Column(
-            "required", sa.Boolean(), nullable=False, comment="must be there as long as the manifest is"
-        ),
+        sa.Column("required", sa.Boolean(), nullable=False, comment="must be there as long as the manifest is"),
         sa.Column("platform", sa.JSON(), nullable=True, comment="of an index's entry"),
         sa.ForeignKeyConstraint(
             ["manifest_id"],

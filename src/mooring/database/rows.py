@@ -1,0 +1,32 @@
+"""Writing single rows the same way in both databases."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def add(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
+    """Insert a row that gets its id from the database; answers the id."""
+    inserted = connection.execute(table.insert().values(row)).inserted_primary_key
+    assert inserted is not None
+    return int(inserted[0])
+
+
+def add_if_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there already; never check-then-insert (go-gitea/gitea#19586)."""
+    return connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing()).rowcount > 0
+
+
+def put(
+    connection: Connection, table: Table, row: Mapping[str, Any], *, key: tuple[Column[Any], ...], change: set[str]
+) -> None:
+    """Insert a row, or set the columns in `change` of the one with the same key."""
+    statement = _insert(connection, table).values(row)
+    changed = {name: row[name] for name in change}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
