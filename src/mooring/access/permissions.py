@@ -113,6 +113,9 @@ SYSTEM: frozenset[Permission] = frozenset(
 )
 """What the system administrator may do beside everything in every project; robots of the system may be given these."""
 
+EVERY_USER: frozenset[Permission] = frozenset({Permission("project", "create")})
+"""What each person may do outside of projects, as in Harbor where project creation is not restricted."""
+
 EVERYTHING: frozenset[Permission] = frozenset(TABLE)
 
 

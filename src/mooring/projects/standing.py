@@ -1,11 +1,12 @@
 """The rules that turn an account and a project into permissions, read from one permission table."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, True_, false, or_, select, true
 
-from mooring.access.permissions import EVERYTHING, PUBLIC, PULL, ROLES, Permission, Role
+from mooring.access.permissions import EVERY_USER, EVERYTHING, PUBLIC, PULL, ROLES, SYSTEM, Permission, Role
 from mooring.access.standing import Standing
 from mooring.database import short
 from mooring.identity.tables import robots, users
@@ -47,55 +48,103 @@ def _of_user(connection: Connection, user_id: int, project_id: int | None, publi
 def _of_robot(
     connection: Connection, robot_id: int, project: str, project_id: int | None, public: bool, now: int
 ) -> Standing:
-    robot = connection.execute(select(robots).where(robots.c.id == robot_id)).mappings().first()
-    if robot is None:
-        return Standing(project_id, refusal=Reason.REVOKED)
-    if robot["disabled"]:
-        return Standing(project_id, refusal=Reason.DISABLED)
-    if robot["expires_at"] is not None and robot["expires_at"] <= now:
-        return Standing(project_id, refusal=Reason.CREDENTIALS_EXPIRED)
-    granted = _granted(robot, project) if project_id is not None else frozenset()
-    return Standing(project_id, granted | _open_to_all(public), role="robot", until=robot["expires_at"])
-
-
-def _granted(robot: RowMapping, project: str) -> frozenset[Permission]:
-    entries: Iterable[dict[str, Any]] = robot["permissions"]
-    matching = (entry for entry in entries if entry["kind"] == "project" and entry["namespace"] in (project, "*"))
-    given = (Permission(item["resource"], item["action"]) for entry in matching for item in entry["access"])
-    return EVERYTHING.intersection(given)
+    robot = _robot(connection, robot_id)
+    refusal = _robot_refusal(robot, now)
+    if robot is None or refusal is not None:
+        return Standing(project_id, refusal=refusal)
+    given = _given(robot, "project", (project, "*")) if project_id is not None else frozenset()
+    return Standing(
+        project_id,
+        EVERYTHING.intersection(given) | _open_to_all(public),
+        role="robot",
+        until=robot["expires_at"],
+    )
 
 
 def _open_to_all(public: bool) -> frozenset[Permission]:
     return ROLES[PUBLIC] if public else frozenset()
 
 
+def evaluate_by_key(connection: Connection, subject: str, key: str | int, now: int) -> tuple[str, Standing]:
+    """The project's name with the standing in it; `key` is a name, or an id if it is a number."""
+    if isinstance(key, int):
+        key = connection.execute(select(projects.c.name).where(projects.c.id == key)).scalar() or ""
+    return key, evaluate(connection, subject, key, now)
+
+
+def evaluate_system(connection: Connection, subject: str, now: int) -> Standing:
+    """What somebody may do outside of any project."""
+    kind, _, number = subject.partition(":")
+    if kind == "user":
+        standing = _of_user(connection, int(number), None, False)
+        return replace(standing, permissions=SYSTEM if standing.system_admin else EVERY_USER)
+    if kind == "robot":
+        robot = _robot(connection, int(number))
+        refusal = _robot_refusal(robot, now)
+        if robot is None or refusal is not None:
+            return Standing(None, refusal=refusal)
+        return Standing(None, SYSTEM.intersection(_given(robot, "system", ("/",))), role="robot")
+    return Standing(None)
+
+
+def where_held(connection: Connection, subject: str, permission: Permission, now: int) -> ColumnElement[bool]:
+    """A condition on the table `projects`: those in which somebody has a permission."""
+    public: ColumnElement[bool] = projects.c.public if permission in ROLES[PUBLIC] else false()
+    kind, _, number = subject.partition(":")
+    held: ColumnElement[bool] = false()
+    if kind == "user":
+        held = _held_by_user(connection, int(number), permission)
+    if kind == "robot":
+        held = _held_by_robot(connection, int(number), permission, now)
+    return held if isinstance(held, True_) else or_(public, held)
+
+
+def _held_by_user(connection: Connection, user_id: int, permission: Permission) -> ColumnElement[bool]:
+    user = connection.execute(select(users.c.system_admin, users.c.disabled).where(users.c.id == user_id)).first()
+    if user is None or user.disabled:
+        return false()
+    if user.system_admin:
+        return true()
+    roles = [role for role in Role if permission in ROLES[role]]
+    held: ColumnElement[bool] = projects.c.id.in_(
+        select(members.c.project_id).where(members.c.user_id == user_id, members.c.role_id.in_(roles))
+    )
+    return held
+
+
+def _held_by_robot(connection: Connection, robot_id: int, permission: Permission, now: int) -> ColumnElement[bool]:
+    robot = _robot(connection, robot_id)
+    if robot is None or _robot_refusal(robot, now) is not None:
+        return false()
+    names = {entry["namespace"] for entry in robot["permissions"] if permission in _accesses(entry, "project")}
+    held: ColumnElement[bool] = projects.c.name.in_(sorted(names))
+    return true() if "*" in names else held
+
+
 def visible(connection: Connection, subject: str, now: int) -> Collection[int] | None:
     """Ids of the projects that somebody may pull from; None stands for all of them."""
-    kind, _, number = subject.partition(":")
-    open_or_own: ColumnElement[bool] = projects.c.public.is_(True)
-    if kind == "user":
-        user = connection.execute(
-            select(users.c.system_admin, users.c.disabled).where(users.c.id == int(number))
-        ).first()
-        if user is not None and user.system_admin and not user.disabled:
-            return None
-        if user is not None and not user.disabled:
-            own = select(members.c.project_id).where(members.c.user_id == int(number))
-            open_or_own = projects.c.public | projects.c.id.in_(own)
-    if kind == "robot":
-        named = _pullable_by_robot(connection, int(number), now)
-        if "*" in named:
-            return None
-        open_or_own = projects.c.public | projects.c.name.in_(sorted(named))
-    return connection.scalars(select(projects.c.id).where(open_or_own)).all()
+    held = where_held(connection, subject, PULL, now)
+    return None if isinstance(held, True_) else connection.scalars(select(projects.c.id).where(held)).all()
 
 
-def _pullable_by_robot(connection: Connection, robot_id: int, now: int) -> set[str]:
-    robot = connection.execute(select(robots).where(robots.c.id == robot_id)).mappings().first()
-    if robot is None or robot["disabled"] or (robot["expires_at"] or now + 1) <= now:
-        return set()
-    return {
-        entry["namespace"]
-        for entry in robot["permissions"]
-        if entry["kind"] == "project" and any((item["resource"], item["action"]) == PULL for item in entry["access"])
-    }
+def _robot(connection: Connection, robot_id: int) -> RowMapping | None:
+    return connection.execute(select(robots).where(robots.c.id == robot_id)).mappings().first()
+
+
+def _robot_refusal(robot: RowMapping | None, now: int) -> Reason | None:
+    if robot is None:
+        return Reason.REVOKED
+    if robot["disabled"]:
+        return Reason.DISABLED
+    expired = robot["expires_at"] is not None and robot["expires_at"] <= now
+    return Reason.CREDENTIALS_EXPIRED if expired else None
+
+
+def _given(robot: RowMapping, kind: str, namespaces: Collection[str]) -> frozenset[Permission]:
+    entries = (entry for entry in robot["permissions"] if entry["namespace"] in namespaces)
+    return frozenset(access for entry in entries for access in _accesses(entry, kind))
+
+
+def _accesses(entry: Mapping[str, Any], kind: str) -> Iterator[Permission]:
+    if entry["kind"] == kind:
+        yield from (Permission(item["resource"], item["action"]) for item in entry["access"])
