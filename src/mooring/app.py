@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mooring.access.authorizer import Authorizer
@@ -111,8 +110,8 @@ def assemble(settings: Settings) -> Parts:
 
 def application(parts: Parts) -> ASGIApp:
     registry = RegistryApplication(parts.registry)
-    rest = Starlette(routes=routes(parts), lifespan=partial(lifespan, parts))
-    rest.router.redirect_slashes = False
+    # A router and not a Starlette application: that one would answer 500 for what the edge explains.
+    rest = Router(routes(parts), redirect_slashes=False, default=nothing, lifespan=partial(lifespan, parts))
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"].startswith("/v2/") or scope["path"] == "/v2"):
@@ -153,8 +152,12 @@ def routes(parts: Parts) -> list[BaseRoute]:
     ]
 
 
+async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise NotFound
+
+
 @contextlib.asynccontextmanager
-async def lifespan(parts: Parts, _application: Starlette) -> AsyncIterator[None]:
+async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await parts.epoch.poll()
     await parts.rotation.turn()
     await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, True)
