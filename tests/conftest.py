@@ -12,6 +12,7 @@ from tests.api import Api
 from tests.server import Server
 
 _started: list[Server] = []
+_log_sizes = pytest.StashKey[dict[Path, int]]()
 
 
 class StartServer(Protocol):
@@ -58,9 +59,16 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         _started.remove(running)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_log_sizes] = {running.log: running.log.stat().st_size for running in _started}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        report.sections += [(f"log of {running.url}", running.tail()) for running in _started]
+        seen = item.stash.get(_log_sizes, {})
+        for running in _started:
+            report.sections.append((f"log of {running.url}", running.tail(since=seen.get(running.log, 0))))
     return report

@@ -83,8 +83,9 @@ class Server:
         except OSError:
             return False
 
-    def tail(self, lines: int = 100) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def tail(self, lines: int = 100, *, since: int = 0) -> str:
+        """The last lines of its log, of those after the byte `since`."""
+        return "\n".join(self.log.read_bytes()[since:].decode(errors="replace").splitlines()[-lines:])
 
 
 def start(

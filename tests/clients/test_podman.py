@@ -27,10 +27,9 @@ def test_search_lists_tags(podman: Podman, harbour: Harbour, seed: str) -> None:
     podman.login(harbour.developer.name, harbour.developer.password)
     for tag in ("b", "a", "c"):
         podman.push(repository, tag, seed)
-    listed = podman.run(
-        "search", PLAIN, "--list-tags", "--format", "{{.Tag}}", f"{podman.registry}/{repository}"
-    )
-    assert listed.split() == ["a", "b", "c"]
+    options = (PLAIN, "--list-tags", "--format", "json")
+    (listed,) = json.loads(podman.run("search", *options, f"{podman.registry}/{repository}"))
+    assert listed["Tags"] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("style", ["oci", "v2s2"])
