@@ -31,9 +31,12 @@ class Epoch:
         return self._value if time.monotonic() - self._read_at < TRUSTED_SECONDS else None
 
 
+_READ = select(access_epoch.c.value).where(access_epoch.c.id == 1)
+
+
 @short
 def read(connection: Connection) -> int:
-    return connection.execute(select(access_epoch.c.value).where(access_epoch.c.id == 1)).scalar() or 0
+    return connection.execute(_READ).scalar() or 0
 
 
 def advance(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """`mooring serve` and `mooring migrate`."""
 
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -65,6 +66,8 @@ def greet(settings: Settings, installed: Installed, *, started: bool = True) -> 
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight."""
     _hand_down(settings)
+    # A forked worker would share what this process has open, and find prometheus_client set up for one process.
+    multiprocessing.set_start_method("spawn", force=True)
     metrics = tempfile.mkdtemp(prefix="mooring-metrics-")
     os.environ[METRICS_VARIABLE] = metrics
     try:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pysqlite3.dbapi2 as driver
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from mooring.database.database import P, T, Transaction
-from mooring.errors import ConfigurationError, MooringError, StorageFull, StorageReadOnly, Unavailable
+from mooring.errors import ConfigurationError, Conflict, MooringError, StorageFull, StorageReadOnly, Unavailable
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can lose commits when two connections write and checkpoint a WAL at once (sqlite.org/wal.html)."""
@@ -39,10 +39,12 @@ class SQLite:
         self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._loop_connection: Connection | None = None
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if getattr(transaction, "short", False):
-            return self.read_now(transaction, *args, **kwargs)
+            with translated_errors():
+                return transaction(self._short_reads(), *args, **kwargs)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, partial(self.read_now, transaction, *args, **kwargs))
 
@@ -62,7 +64,17 @@ class SQLite:
             self._writer.join()
             self._writer = None
         self._readers.shutdown()
+        if self._loop_connection is not None:
+            self._loop_connection.close()
+            self._loop_connection = None
         self.engine.dispose()
+
+    def _short_reads(self) -> Connection:
+        """The event loop's own connection. Each statement is a transaction: nothing stays open between them."""
+        if self._loop_connection is None:
+            connection = self.engine.connect()
+            self._loop_connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        return self._loop_connection
 
     def _enqueue(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         future: Future[T] = Future()
@@ -151,6 +163,8 @@ def _engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns to writing can't wait for its turn and fails as "locked".
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return
         write = connection.info.pop("write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
@@ -167,6 +181,8 @@ def translated_errors() -> Iterator[None]:
 
 def translated(error: DBAPIError) -> MooringError | DBAPIError:
     """What the driver's words mean for a caller; an error of our own making stays as it is."""
+    if isinstance(error, IntegrityError):
+        return Conflict("Somebody else changed this at the same moment. Look again.")
     text = str(error.orig)
     if "disk is full" in text:
         return StorageFull()

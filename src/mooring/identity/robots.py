@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from mooring.database import rows
 from mooring.errors import Conflict, Invalid
@@ -74,8 +74,11 @@ def expiry(start: int, duration_days: int) -> int | None:
     return start + duration_days * DAY
 
 
+_BY_NAME = select(robots).where(robots.c.name == bindparam("name"))
+
+
 def by_name(connection: Connection, name: str) -> RowMapping | None:
-    return connection.execute(select(robots).where(robots.c.name == name)).mappings().first()
+    return connection.execute(_BY_NAME, {"name": name}).mappings().first()
 
 
 def change(connection: Connection, now: int, robot_id: int, values: Mapping[str, Any]) -> None:

@@ -4,14 +4,27 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
-from mooring.database import rows
+from mooring.database import rows, selection
+from mooring.database.selection import Page, Selection
 from mooring.errors import Conflict, Invalid, NotFound
 from mooring.identity.tables import users
 
-USERNAME = re.compile(r"[^\s,\"~#%$:/\\<>]{1,255}")
+USERNAME = re.compile(r"[^\s\x00-\x1f\x7f,\"~#%$:/\\<>]{1,255}")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+FIELDS = {
+    "user_id": selection.number(users.c.id),
+    "username": selection.text(users.c.username),
+    "email": selection.text(users.c.email),
+    "realname": selection.text(users.c.realname),
+    "comment": selection.text(users.c.comment),
+    "sysadmin_flag": selection.flag(users.c.system_admin),
+    "creation_time": selection.moment(users.c.created_at),
+    "update_time": selection.moment(users.c.updated_at),
+}
+"""By their names in Harbor's API."""
 
 
 def create(
@@ -47,8 +60,11 @@ def create(
     return rows.add(connection, users, row)
 
 
+_BY_NAME = select(users).where(users.c.username == bindparam("username"))
+
+
 def by_name(connection: Connection, username: str) -> RowMapping | None:
-    return connection.execute(select(users).where(users.c.username == username)).mappings().first()
+    return connection.execute(_BY_NAME, {"username": username}).mappings().first()
 
 
 def by_id(connection: Connection, user_id: int) -> RowMapping:
@@ -81,3 +97,8 @@ def remove(connection: Connection, user_id: int) -> None:
 def count_admins(connection: Connection) -> int:
     active = select(func.count()).where(users.c.system_admin, ~users.c.disabled)
     return int(connection.execute(active).scalar_one())
+
+
+def page(connection: Connection, selected: Selection) -> Page:
+    """Raises Invalid."""
+    return selection.select_page(connection, select(users), selected, FIELDS, [("username", False)], users.c.id)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
 from mooring.database import rows, short
 from mooring.errors import BlobUnknown, Conflict
@@ -25,19 +25,25 @@ class Blob:
     """When its link is looked at again, should nothing refer to it."""
 
 
+_FIND = (
+    select(repositories_table.c.id, blobs.c.digest, blobs.c.object_key, blobs.c.size, blob_reviews.c.due_at)
+    .select_from(repositories_table)
+    .join(repository_blobs, repository_blobs.c.repository_id == repositories_table.c.id)
+    .join(blobs, blobs.c.digest == repository_blobs.c.digest)
+    .outerjoin(
+        blob_reviews,
+        (blob_reviews.c.repository_id == repositories_table.c.id) & (blob_reviews.c.digest == blobs.c.digest),
+    )
+    .where(
+        repositories_table.c.name == bindparam("repository"),
+        repository_blobs.c.digest == bindparam("digest"),
+    )
+)
+
+
 @short
 def find(connection: Connection, repository: str, digest: str) -> Blob | None:
-    row = connection.execute(
-        select(repositories_table.c.id, blobs.c.digest, blobs.c.object_key, blobs.c.size, blob_reviews.c.due_at)
-        .select_from(repositories_table)
-        .join(repository_blobs, repository_blobs.c.repository_id == repositories_table.c.id)
-        .join(blobs, blobs.c.digest == repository_blobs.c.digest)
-        .outerjoin(
-            blob_reviews,
-            (blob_reviews.c.repository_id == repositories_table.c.id) & (blob_reviews.c.digest == blobs.c.digest),
-        )
-        .where(repositories_table.c.name == repository, repository_blobs.c.digest == digest)
-    ).first()
+    row = connection.execute(_FIND, {"repository": repository, "digest": digest}).first()
     return Blob(*row) if row else None
 
 

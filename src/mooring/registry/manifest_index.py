@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from mooring.database import rows, short
 from mooring.errors import ManifestBlobUnknown, ManifestUnknown, SizeInvalid
@@ -45,31 +45,26 @@ class Push:
     pushed_by: str
 
 
-def _stored() -> Select[int, int, str, str, bytes]:
-    return select(
-        manifests.c.id,
-        manifests.c.repository_id,
-        manifests.c.digest,
-        manifests.c.media_type,
-        manifests.c.body,
-    ).join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
+_STORED = (
+    select(manifests.c.id, manifests.c.repository_id, manifests.c.digest, manifests.c.media_type, manifests.c.body)
+    .join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
+    .where(repositories_table.c.name == bindparam("repository"))
+)
+_BY_DIGEST = _STORED.where(manifests.c.digest == bindparam("digest"))
+_BY_TAG = _STORED.join(
+    tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id)
+).where(tags.c.name == bindparam("tag"))
 
 
 @short
 def by_digest(connection: Connection, repository: str, digest: str) -> StoredManifest | None:
-    row = connection.execute(
-        _stored().where(repositories_table.c.name == repository, manifests.c.digest == digest)
-    ).first()
+    row = connection.execute(_BY_DIGEST, {"repository": repository, "digest": digest}).first()
     return StoredManifest(*row.t) if row else None
 
 
 @short
 def by_tag(connection: Connection, repository: str, tag: str) -> StoredManifest | None:
-    row = connection.execute(
-        _stored()
-        .join(tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id))
-        .where(repositories_table.c.name == repository, tags.c.name == tag)
-    ).first()
+    row = connection.execute(_BY_TAG, {"repository": repository, "tag": tag}).first()
     return StoredManifest(*row.t) if row else None
 
 

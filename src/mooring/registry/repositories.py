@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from mooring.database import rows, short
 from mooring.registry.tables import repositories
 
+_FIND = select(repositories.c.id).where(repositories.c.name == bindparam("name"))
+
 
 @short
 def find(connection: Connection, name: str) -> int | None:
-    return connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar()
+    return connection.execute(_FIND, {"name": name}).scalar()
 
 
 def ensure(connection: Connection, now: int, project_id: int, name: str) -> int:

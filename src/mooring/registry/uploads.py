@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from mooring.database import short
 from mooring.errors import UploadUnknown
@@ -40,18 +40,22 @@ def begin(
     return Upload(upload_id, repository_id, algorithm, 0)
 
 
+_FIND = (
+    select(uploads.c.id, uploads.c.repository_id, uploads.c.algorithm, uploads.c.size)
+    .join(repositories_table, repositories_table.c.id == uploads.c.repository_id)
+    .where(
+        uploads.c.id == bindparam("upload_id"),
+        uploads.c.subject == bindparam("subject"),
+        repositories_table.c.name == bindparam("repository"),
+    )
+)
+
+
 @short
 def find(connection: Connection, upload_id: str, repository: str, subject: str) -> Upload:
     """Raises UploadUnknown, also for another repository's or subject's upload (CVE-2026-32589 in Quay)."""
-    row = connection.execute(
-        select(uploads.c.id, uploads.c.repository_id, uploads.c.algorithm, uploads.c.size)
-        .join(repositories_table, repositories_table.c.id == uploads.c.repository_id)
-        .where(
-            uploads.c.id == upload_id,
-            uploads.c.subject == subject,
-            repositories_table.c.name == repository,
-        )
-    ).first()
+    given = {"upload_id": upload_id, "subject": subject, "repository": repository}
+    row = connection.execute(_FIND, given).first()
     if row is None:
         raise UploadUnknown
     return Upload(*row)
