@@ -28,22 +28,27 @@ class Credentials:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._passwords = PasswordChecker()
+        self.passwords = PasswordChecker()
         self._waiting = 0
 
     async def prove(self, name: str, secret: str, source: str) -> Account:
         """Raises Refused(bad_credentials, locked, disabled, credentials_expired); never a refusal for an outage."""
         if name.startswith(robots.PREFIX):
             robot = await self._database.read(find_robot, name)
-            if robot is None or not hmac.compare_digest(robot["secret_hash"], robots.hash_secret(secret)):
+            if robot is None or not await self._fits(robot, secret):
                 raise await self._wrong(name, source)
             return self._robot(robot)
         user = await self._database.read(find_user, name)
-        if not await self._passwords.matches(secret, user["password_hash"] if user else None) or user is None:
+        if not await self.passwords.matches(secret, user["password_hash"] if user else None) or user is None:
             raise await self._wrong(name, source)
         if user["disabled"]:
             raise Refused(Reason.DISABLED, subject=name)
         return Account(f"user:{user['id']}", name)
+
+    async def _fits(self, robot: RowMapping, secret: str) -> bool:
+        if robots.is_chosen(robot["secret_hash"]):
+            return await self.passwords.matches(secret, robot["secret_hash"])
+        return hmac.compare_digest(robot["secret_hash"], robots.hash_secret(secret))
 
     def _robot(self, robot: RowMapping) -> Account:
         if robot["disabled"]:

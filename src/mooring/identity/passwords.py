@@ -49,6 +49,9 @@ class PasswordChecker:
         self._remember(name, fits)
         return fits
 
+    async def hash(self, password: str) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, hash_password, password)
+
     def _name(self, password: str, password_hash: str) -> bytes:
         return hmac.digest(self._key, f"{password_hash}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256)
 

@@ -26,6 +26,11 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def is_chosen(secret_hash: str) -> bool:
+    """Whether a person chose the secret, which is then kept as a password is."""
+    return secret_hash.startswith("$argon2")
+
+
 def full_name(name: str, project: str | None) -> str:
     return f"{PREFIX}{project}+{name}" if project else f"{PREFIX}{name}"
 

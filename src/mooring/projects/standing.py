@@ -87,6 +87,20 @@ def evaluate_system(connection: Connection, subject: str, now: int) -> Standing:
     return Standing(None)
 
 
+def held_in(connection: Connection, subject: str, kind: str, namespace: str, now: int) -> frozenset[Permission]:
+    """What somebody may do where an entry of a robot's permissions points: see `projects.robots.Entry`."""
+    if kind == "system":
+        return evaluate_system(connection, subject, now).permissions
+    if namespace != "*":
+        return evaluate(connection, subject, namespace, now).permissions
+    system = evaluate_system(connection, subject, now)
+    if system.system_admin:
+        return EVERYTHING
+    robot = _robot(connection, int(subject.partition(":")[2])) if subject.startswith("robot:") else None
+    alive = robot is not None and system.refusal is None
+    return EVERYTHING.intersection(_given(robot, "project", ("*",))) if robot and alive else frozenset()
+
+
 def where_held(connection: Connection, subject: str, permission: Permission, now: int) -> ColumnElement[bool]:
     """A condition on the table `projects`: those in which somebody has a permission."""
     public: ColumnElement[bool] = projects.c.public if permission in ROLES[PUBLIC] else false()
