@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mooring.errors import ClientGone, MooringError
 from mooring.http.answers import answer
 from mooring.observe.metrics import Metrics
-from mooring.refusals import Refused
+from mooring.refusals import Reason, Refused
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 log = structlog.get_logger("mooring")
@@ -61,7 +61,9 @@ class Exchange:
     async def _explain(self, error: MooringError) -> None:
         if isinstance(error, Refused):
             self._metrics.refusal(error.reason)
-            log.info(
+            # Every client's first request comes without credentials, to be told where to get them.
+            say = log.debug if error.reason is Reason.AUTHENTICATION_REQUIRED else log.info
+            say(
                 "refused",
                 reason=error.reason,
                 subject=error.subject,
