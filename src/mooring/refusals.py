@@ -91,6 +91,10 @@ class Refused(MooringError):
         self.resource = resource
         super().__init__(explanation or self.ruling.explanation)
 
+    def sentence(self, request_id: str) -> str:
+        """What a client shows of the answer. Docker shows this and nothing else."""
+        return f"{self.text} (reason: {self.reason}, request: {request_id})"
+
     @property
     def headers(self) -> Mapping[str, str]:
         headers = {}

@@ -28,10 +28,7 @@ def _code(error: MooringError, status: int) -> str:
 
 
 def _message(error: MooringError, request_id: str) -> str:
-    if isinstance(error, Refused):
-        # Docker shows this sentence and nothing else of the answer.
-        return f"{error.text} (reason: {error.reason}, request: {request_id})"
-    return error.text
+    return error.sentence(request_id) if isinstance(error, Refused) else error.text
 
 
 def _detail(error: MooringError, request_id: str, replica: str) -> dict[str, object]:

@@ -80,8 +80,9 @@ class RegistryApplication:
     def _challenged(self, refused: Refused, request: Request, scope: str) -> Refused:
         if refused.answer_status == 401:
             origin = challenge.origin(request, self._registry.settings)
-            sent = "authorization" in request.headers
-            refused.challenge = challenge.bearer(origin, scope, refused.ruling.bearer_error if sent else None)
+            error = refused.ruling.bearer_error if "authorization" in request.headers else None
+            sentence = refused.sentence(request.state.request_id)
+            refused.challenge = challenge.bearer(origin, scope, error, sentence)
         return refused
 
 
