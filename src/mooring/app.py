@@ -42,6 +42,7 @@ from mooring.storage.filesystem import FileStore
 
 HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
+READINESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        failures = await parts.readiness.failures()
+        failures = dict(parts.readiness.failures())
         body = {"ready": not failures, "replica": parts.replica, "failed": failures}
         return JSONResponse(body, 503 if failures else 200)
 
@@ -162,6 +163,7 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await parts.rotation.turn()
     await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, True)
     await parts.rotation.turn()
+    await parts.readiness.look()
     rounds = Rounds(works(parts))
     rounds.start()
     try:
@@ -179,12 +181,13 @@ def works(parts: Parts) -> list[Periodic]:
     async def beat() -> None:
         parts.clock.synchronise()
         parts.metrics.clock(parts.clock.wall_offset / SECOND, parts.clock.error / SECOND)
-        ready = not await parts.readiness.failures()
+        ready = not parts.readiness.failures()
         await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, ready)
 
     found = [
         Periodic("epoch", POLL_SECONDS, parts.epoch.poll),
         Periodic("keys", KEYS_SECONDS, partial(parts.rotation.turn_counted, parts.metrics)),
+        Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
         Periodic("heartbeat", HEARTBEAT_SECONDS, beat),
         Periodic("pulls", HEARTBEAT_SECONDS, partial(parts.registry.pulls.flush, parts.database)),
     ]
