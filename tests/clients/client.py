@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -28,6 +28,8 @@ class Client(Protocol):
     """A program that pushes to a registry. Every method raises Refused when the program fails."""
 
     registry: str
+    login_refusal: ClassVar[str | None]
+    """What the program says when a login is refused, where it keeps the registry's own words from people."""
 
     def login(self, username: str, password: str) -> None: ...
 
@@ -84,13 +86,11 @@ def shell_in(home: Path, registry: str) -> Shell:
     }
     for directory in directories.values():
         directory.mkdir(parents=True, exist_ok=True)
-    containers, credentials = home / "registries.conf", home / "auth.json"
+    containers = home / "registries.conf"
     containers.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
-    credentials.write_text("{}")
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C.UTF-8",
-        "REGISTRY_AUTH_FILE": str(credentials),
         "CONTAINERS_REGISTRIES_CONF": str(containers),
         "HELM_REGISTRY_CONFIG": str(home / "helm.json"),
         "COSIGN_PASSWORD": "",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.client import Copy
 from tests.images import Image, build_image, digest_of, layout_contents, layout_manifest
@@ -10,6 +11,8 @@ from tests.programs import Shell
 
 @dataclass(frozen=True)
 class Cosign:
+    login_refusal: ClassVar[str | None] = None
+
     shell: Shell
     registry: str
     cosign: Path

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.client import Copy
 from tests.images import (
@@ -20,6 +21,8 @@ from tests.programs import Shell
 
 @dataclass(frozen=True)
 class Crane:
+    login_refusal: ClassVar[str | None] = None
+
     shell: Shell
     registry: str
     crane: Path

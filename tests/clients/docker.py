@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.client import Copy
 from tests.clients.engine import Engine
@@ -13,6 +14,8 @@ from tests.programs import Shell
 
 @dataclass(frozen=True)
 class Docker:
+    login_refusal: ClassVar[str | None] = None
+
     shell: Shell
     registry: str
     engine: Engine

@@ -54,9 +54,7 @@ def running() -> Iterator[Engine]:
         shutil.rmtree(home)
 
 
-def _wait_until_ready(
-    engine: Engine, process: subprocess.Popen[bytes], home: Path, deadline: float = 60
-) -> None:
+def _wait_until_ready(engine: Engine, process: subprocess.Popen[bytes], home: Path, deadline: float = 60) -> None:
     shell = Shell(home, {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)})
     end = time.monotonic() + deadline
     while True:

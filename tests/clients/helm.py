@@ -7,6 +7,7 @@ import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.client import Copy
 from tests.images import digest_of_file
@@ -17,6 +18,8 @@ PLAIN = "--plain-http"
 
 @dataclass(frozen=True)
 class Helm:
+    login_refusal: ClassVar[str | None] = None
+
     shell: Shell
     registry: str
     helm: Path
@@ -50,9 +53,7 @@ def build_chart(directory: Path, name: str, version: str, seed: str) -> Path:
     files = {
         "Chart.yaml": json.dumps({"apiVersion": "v2", "name": name, "version": version}),
         "values.yaml": json.dumps({"seed": seed}),
-        "templates/map.yaml": json.dumps(
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}}
-        ),
+        "templates/map.yaml": json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}}),
     }
     path = directory / f"{name}-{version}.tgz"
     packed = io.BytesIO()

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.clients.client import Copy
 from tests.images import digest_of, digest_of_file, noise
@@ -14,6 +14,8 @@ PLAIN = "--plain-http"
 
 @dataclass(frozen=True)
 class Oras:
+    login_refusal: ClassVar[str | None] = None
+
     shell: Shell
     registry: str
     oras: Path

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.client import Copy
 from tests.images import Image, Index, archive_contents, build_image, pack
@@ -13,6 +14,8 @@ PLAIN = "--tls-verify=false"
 
 @dataclass(frozen=True)
 class Podman:
+    login_refusal: ClassVar[str | None] = "invalid username/password"
+
     shell: Shell
     registry: str
     program: Path

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.client import Copy
 from tests.images import (
@@ -22,6 +23,8 @@ PLAIN = "--tls-verify=false"
 
 @dataclass(frozen=True)
 class Skopeo:
+    login_refusal: ClassVar[str | None] = "invalid username/password"
+
     shell: Shell
     registry: str
     skopeo: Path

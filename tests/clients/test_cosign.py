@@ -5,6 +5,7 @@ import pytest
 from tests.clients.client import refusal
 from tests.clients.cosign import Cosign
 from tests.clients.harbour import Harbour
+from tests.clients.oras import Oras
 
 pytestmark = pytest.mark.clients
 
@@ -67,11 +68,14 @@ def test_an_attestation(developer: Cosign, harbour: Harbour, seed: str) -> None:
     assert "payload" in developer.run("verify-attestation", *checked, address)
 
 
-def test_a_copy_keeps_its_signature(developer: Cosign, harbour: Harbour, seed: str) -> None:
+def test_a_copy_keeps_its_signature(developer: Cosign, oras: Oras, harbour: Harbour, seed: str) -> None:
+    """oras copies an image with its referrers, as cosign advises."""
     source, target = f"{harbour.private}/{seed}", f"{harbour.public}/{seed}"
     pushed = developer.push(source, "v1", seed)
     address = f"{developer.registry}/{source}@{pushed.digest}"
     developer.run("sign", "--yes", "--key", "mine.key", "--signing-config", "signing.json", address)
-    developer.run("copy", address, developer.reference(target, "v1"))
+    oras.login(harbour.developer.name, harbour.developer.password)
+    plain = ("--from-plain-http", "--to-plain-http")
+    oras.run("cp", "--recursive", *plain, address, developer.reference(target, "v1"))
     developer.logout()
     assert pushed.digest in verify(developer, f"{developer.registry}/{target}@{pushed.digest}")

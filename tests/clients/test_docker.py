@@ -68,9 +68,7 @@ def test_all_tags(developer: Docker, harbour: Harbour, seed: str) -> None:
         developer.load(image, developer.reference(repository, tag))
     developer.run("push", "--all-tags", f"{developer.registry}/{repository}")
     developer.run("rmi", "--force", *(developer.reference(repository, tag) for tag in tags))
-    assert (
-        len({harbour.admin.manifest(repository, tag).headers["Docker-Content-Digest"] for tag in tags}) == 1
-    )
+    assert len({harbour.admin.manifest(repository, tag).headers["Docker-Content-Digest"] for tag in tags}) == 1
 
 
 def test_a_pull_by_digest(developer: Docker, harbour: Harbour, seed: str) -> None:
@@ -84,9 +82,7 @@ def test_a_pull_by_digest(developer: Docker, harbour: Harbour, seed: str) -> Non
     assert inspected[0]["RootFS"]["Layers"] == list(pushed.contents)
 
 
-def test_login_keeps_a_refresh_token_instead_of_the_password(
-    developer: Docker, harbour: Harbour, seed: str
-) -> None:
+def test_login_keeps_a_refresh_token_instead_of_the_password(developer: Docker, harbour: Harbour, seed: str) -> None:
     kept = json.loads((developer.shell.home / "docker" / "config.json").read_text())
     entry = kept["auths"][developer.registry]
     assert entry["identitytoken"]

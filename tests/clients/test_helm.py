@@ -26,9 +26,7 @@ def test_a_version_with_a_plus(developer: Helm, harbour: Harbour, seed: str) -> 
 def test_a_range_of_versions(developer: Helm, harbour: Harbour, seed: str) -> None:
     """helm lists the tags, page by page, and picks the highest version within the range."""
     repository = f"{harbour.private}/{seed}"
-    pushed = {
-        each: developer.push(repository, each, each) for each in ("1.0.0", "1.9.0", "1.10.0+a", "2.0.0")
-    }
+    pushed = {each: developer.push(repository, each, each) for each in ("1.0.0", "1.9.0", "1.10.0+a", "2.0.0")}
     assert developer.pull(repository, "^1.0") == pushed["1.10.0+a"]
 
 

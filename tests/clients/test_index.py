@@ -58,9 +58,7 @@ def test_skopeo_copies_all_from_one_repository_to_another(
     assert skopeo.pull_index(target, "v1", architectures) == [image.contents for image in index.images]
 
 
-def test_docker_inspects_an_index(
-    docker: Docker, crane: Crane, harbour: Harbour, index: Index, seed: str
-) -> None:
+def test_docker_inspects_an_index(docker: Docker, crane: Crane, harbour: Harbour, index: Index, seed: str) -> None:
     repository = f"{harbour.private}/{seed}"
     for client in (docker, crane):
         client.login(harbour.developer.name, harbour.developer.password)
@@ -69,9 +67,7 @@ def test_docker_inspects_an_index(
     assert docker.pull_index(repository, "v1", architectures) == [image.contents for image in index.images]
 
 
-def test_podman_inspects_an_index(
-    podman: Podman, crane: Crane, harbour: Harbour, index: Index, seed: str
-) -> None:
+def test_podman_inspects_an_index(podman: Podman, crane: Crane, harbour: Harbour, index: Index, seed: str) -> None:
     repository = f"{harbour.private}/{seed}"
     for client in (podman, crane):
         client.login(harbour.developer.name, harbour.developer.password)

@@ -41,9 +41,7 @@ def test_twenty_layers(image_client: ImageClient, harbour: Harbour, many: Image,
 
 
 @pytest.mark.slow
-def test_a_gibibyte_by_skopeo(
-    skopeo: Skopeo, crane: Crane, harbour: Harbour, large: Image, seed: str
-) -> None:
+def test_a_gibibyte_by_skopeo(skopeo: Skopeo, crane: Crane, harbour: Harbour, large: Image, seed: str) -> None:
     """skopeo streams a layer in one PATCH, crane reads it in one GET."""
     repository = f"{harbour.public}/{seed}"
     skopeo.login(harbour.developer.name, harbour.developer.password)
