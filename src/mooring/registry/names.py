@@ -2,7 +2,7 @@
 
 import re
 
-from mooring.errors import NameInvalid, TagInvalid
+from mooring.errors import NameInvalid, NameUnknown, TagInvalid
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
@@ -12,11 +12,11 @@ LONGEST = 255
 
 
 def require_repository(name: str) -> str:
-    """A whole name with its project. Raises NameInvalid."""
+    """A whole name with its project. Raises NameInvalid, and NameUnknown where it has none: docker retries a 400."""
     if len(name) > LONGEST or not REPOSITORY.fullmatch(name):
         raise NameInvalid(f"This is not a repository name: {name[:LONGEST]!r}.")
     if "/" not in name:
-        raise NameInvalid(f"The name {name!r} has no project. Write PROJECT/{name}, such as library/{name}.")
+        raise NameUnknown(f"The name {name!r} has no project. Write PROJECT/{name}, such as library/{name}.")
     return name
 
 
