@@ -21,6 +21,7 @@ from mooring.access.standing import Standings
 from mooring.access.token_endpoint import TokenEndpoint
 from mooring.cluster import heartbeat, identity
 from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.configuration import Configuration, newest
 from mooring.cluster.master_key import MasterKey, master_key
 from mooring.cluster.readiness import Readiness
 from mooring.database.schema import require_current
@@ -42,6 +43,7 @@ from mooring.storage.filesystem import FileStore
 
 HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
+CONFIGURATION_SECONDS = 1.0
 READINESS_SECONDS = 1.0
 
 
@@ -58,6 +60,7 @@ class Parts:
     keys: KeyHolder
     rotation: Rotation
     epoch: Epoch
+    configuration: Configuration
     credentials: Credentials
     callers: Callers
     standings: Standings
@@ -84,6 +87,8 @@ def assemble(settings: Settings) -> Parts:
     clock = Clock(database)
     keys = KeyHolder(database, sealing)
     epoch = Epoch(database)
+    configuration = Configuration(database, settings)
+    configuration.adopt(database.read_now(newest))
     credentials = Credentials(database, clock)
     callers = Callers(credentials, keys, clock)
     standings = Standings(database, clock, epoch, standing.evaluate)
@@ -96,14 +101,17 @@ def assemble(settings: Settings) -> Parts:
         master_key=sealing,
         clock=clock,
         keys=keys,
-        rotation=Rotation(database, clock, keys, sealing, settings, replica),
+        rotation=Rotation(database, clock, keys, sealing, configuration, replica),
         epoch=epoch,
+        configuration=configuration,
         credentials=credentials,
         callers=callers,
         standings=standings,
         authorizer=authorizer,
-        collector=Collector(database, store, clock, settings),
-        registry=Registry(database, store, clock, settings, callers, authorizer, standing.visible, Hashes(), Pulls()),
+        collector=Collector(database, store, clock, configuration),
+        registry=Registry(
+            database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
+        ),
         metrics=Metrics(replica),
         readiness=Readiness({"database": epoch.poll, "store": store.check, "keyring": partial(_has_signer, keys)}),
     )
@@ -125,7 +133,9 @@ def application(parts: Parts) -> ASGIApp:
 
 def routes(parts: Parts) -> list[BaseRoute]:
     """Every route but those of `/v2`, which are `registry.endpoints.routes.ROUTES`."""
-    tokens = TokenEndpoint(parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.settings)
+    tokens = TokenEndpoint(
+        parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.configuration
+    )
 
     async def jwks(_request: Request) -> Response:
         return JSONResponse(parts.keys.keyring.jwks(), headers={"cache-control": "max-age=60"})
@@ -184,17 +194,17 @@ def works(parts: Parts) -> list[Periodic]:
         ready = not parts.readiness.failures()
         await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, ready)
 
-    found = [
+    collect = partial(parts.collector.run_counted, parts.metrics)
+    settings = parts.configuration.settings
+    return [
         Periodic("epoch", POLL_SECONDS, parts.epoch.poll),
         Periodic("keys", KEYS_SECONDS, partial(parts.rotation.turn_counted, parts.metrics)),
         Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
         Periodic("heartbeat", HEARTBEAT_SECONDS, beat),
+        Periodic("configuration", CONFIGURATION_SECONDS, parts.configuration.refresh),
+        Periodic("collection", settings.collection_interval_seconds, collect),
         Periodic("pulls", HEARTBEAT_SECONDS, partial(parts.registry.pulls.flush, parts.database)),
     ]
-    if parts.settings.collection:
-        seconds = parts.settings.collection_interval_seconds
-        found.append(Periodic("collection", seconds, partial(parts.collector.run_counted, parts.metrics)))
-    return found
 
 
 def replica_name(settings: Settings) -> str:

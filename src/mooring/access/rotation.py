@@ -8,10 +8,10 @@ from mooring.access import keyring
 from mooring.access.keyholder import KeyHolder
 from mooring.access.keyring import Keyring
 from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.configuration import Configuration
 from mooring.cluster.master_key import MasterKey
 from mooring.database import Database
 from mooring.observe.metrics import Metrics
-from mooring.settings import Settings
 
 DAY_SECONDS = 86_400
 
@@ -23,7 +23,7 @@ class Rotation:
         clock: Clock,
         keys: KeyHolder,
         master_key: MasterKey,
-        settings: Settings,
+        configuration: Configuration,
         replica: str,
     ) -> None:
         self._database = database
@@ -31,8 +31,15 @@ class Rotation:
         self._keys = keys
         self._master_key = master_key
         self._replica = replica
-        self._token_life = settings.token_life_seconds * SECOND
-        self._key_life = settings.key_life_days * DAY_SECONDS * SECOND
+        self._configuration = configuration
+
+    @property
+    def _token_life(self) -> int:
+        return self._configuration.settings.token_life_seconds * SECOND
+
+    @property
+    def _key_life(self) -> int:
+        return self._configuration.settings.key_life_days * DAY_SECONDS * SECOND
 
     async def turn(self) -> Keyring:
         """Load, acknowledge what is new, and write only when something has to move."""

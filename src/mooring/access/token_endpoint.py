@@ -18,6 +18,7 @@ from mooring.access.permissions import SCOPE_ACTIONS
 from mooring.access.scopes import Scope, parse_scopes
 from mooring.access.standing import Standings
 from mooring.cluster.clock import SECOND, Clock, rfc3339
+from mooring.cluster.configuration import Configuration
 from mooring.database import Database
 from mooring.errors import Invalid
 from mooring.http.body import read_body
@@ -36,7 +37,11 @@ class TokenEndpoint:
     keys: KeyHolder
     clock: Clock
     database: Database
-    settings: Settings
+    configuration: Configuration
+
+    @property
+    def settings(self) -> Settings:
+        return self.configuration.settings
 
     async def get(self, request: Request) -> Response:
         account = await self._account_of_header(request)

@@ -1,11 +1,17 @@
-"""`mooring config check`."""
+"""`mooring config`: what this replica was told, and what all of them are told while serving."""
 
+import getpass
 import os
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from mooring.cli.opened import settings_of
+from mooring.cli.opened import opened, settings_of
 from mooring.cli.options import Config, Data
+from mooring.cluster import configuration
+from mooring.cluster.clock import rfc3339
 from mooring.cluster.master_key import master_key
 from mooring.settings import Settings
 
@@ -30,3 +36,56 @@ def check(data: Data = None, config: Config = None) -> None:
     if settings.database_path.exists():
         master_key(settings, create=False)
     print("The configuration is valid.")
+
+
+@application.command("list")
+def show(data: Data = None, config: Config = None) -> None:
+    """Show what may be changed while serving, and what is in force."""
+    with opened(config, data) as parts:
+        found = parts.database.read_now(configuration.newest)
+        settings = parts.configuration.settings
+    table = Table("setting", "value", "from")
+    for name in configuration.CHANGEABLE:
+        value = getattr(settings, name)
+        changed = found is not None and name in found.values
+        table.add_row(name, "" if value is None else str(value), "database" if changed else "this replica's settings")
+    Console().print(table)
+
+
+@application.command("set")
+def change(
+    name: Annotated[str, typer.Argument(help="Name of the setting.")],
+    value: Annotated[str, typer.Argument(help="Its new value.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Change a setting on all replicas, within two seconds."""
+    _change(data, config, name, configuration.parse(name, value))
+
+
+@application.command()
+def unset(
+    name: Annotated[str, typer.Argument(help="Name of the setting.")], data: Data = None, config: Config = None
+) -> None:
+    """Let each replica's own settings hold again."""
+    configuration.parse(name, "null")
+    _change(data, config, name, None)
+
+
+@application.command()
+def history(data: Data = None, config: Config = None) -> None:
+    """Show who changed what, newest first."""
+    with opened(config, data) as parts:
+        versions = parts.database.read_now(configuration.history, 100)
+    table = Table("version", "changed", "by", "all that was set")
+    for version in versions:
+        values = ", ".join(f"{name}={value}" for name, value in version.values.items())
+        table.add_row(str(version.number), rfc3339(version.changed_at), version.changed_by, values)
+    Console().print(table)
+
+
+def _change(data: Data, config: Config, name: str, value: Any) -> None:
+    with opened(config, data) as parts:
+        by = f"{getpass.getuser()} (command line)"
+        version = parts.database.write_now(configuration.change, parts.clock.now(), by, {name: value})
+    print(f"Version {version.number} of the configuration is in force on all replicas within two seconds.")

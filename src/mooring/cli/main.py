@@ -35,5 +35,7 @@ def main() -> None:
     try:
         application()
     except MooringError as error:
-        Console(stderr=True, highlight=False).print(f"mooring: {error.text}", style="bold red", markup=False)
+        Console(stderr=True, highlight=False).print(
+            f"mooring: {error.text}", style="bold red", markup=False, soft_wrap=True
+        )
         sys.exit(2)

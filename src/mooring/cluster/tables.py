@@ -1,4 +1,4 @@
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table
+from sqlalchemy import JSON, Boolean, Column, Integer, LargeBinary, String, Table
 
 from mooring.database.metadata import Microseconds, metadata
 
@@ -19,4 +19,13 @@ replicas = Table(
     Column("started_at", Microseconds, nullable=False),
     Column("seen_at", Microseconds, nullable=False, index=True),
     Column("ready", Boolean, nullable=False),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("values_set", JSON, nullable=False, comment="all that is set, by the names of settings"),
+    Column("changed_by", String(255), nullable=False),
+    Column("changed_at", Microseconds, nullable=False),
 )

@@ -1,29 +1,38 @@
 """Takes due reviews and removals, batch after batch, while pushes go on."""
 
 from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.configuration import Configuration
 from mooring.database import Database
 from mooring.observe.metrics import Metrics
 from mooring.registry import collection
 from mooring.registry.collection import BATCH, Collected
-from mooring.settings import Settings
 from mooring.storage import Store
 
 MOST_BATCHES = 1000
 
 
 class Collector:
-    def __init__(self, database: Database, store: Store, clock: Clock, settings: Settings) -> None:
+    def __init__(self, database: Database, store: Store, clock: Clock, configuration: Configuration) -> None:
         self._database = database
         self._store = store
         self._clock = clock
-        self._delay = int(settings.collection_delay_seconds * SECOND)
-        self._idle = int(settings.upload_idle_hours * 3600 * SECOND)
+        self._configuration = configuration
+
+    @property
+    def _delay(self) -> int:
+        return int(self._configuration.settings.collection_delay_seconds * SECOND)
+
+    @property
+    def _idle(self) -> int:
+        return int(self._configuration.settings.upload_idle_hours * 3600 * SECOND)
 
     async def run(self) -> Collected:
         """Everything that is due now."""
         return await self._reviews() + await self._uploads() + await self._objects()
 
     async def run_counted(self, metrics: Metrics) -> None:
+        if not self._configuration.settings.collection:
+            return
         done = await self.run()
         for kind in ("links", "blobs", "uploads", "objects"):
             metrics.collected(kind, getattr(done, kind))

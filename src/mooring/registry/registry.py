@@ -9,6 +9,7 @@ from mooring.access.authorizer import Authorizer
 from mooring.access.caller import Caller, Callers
 from mooring.access.standing import Standing
 from mooring.cluster.clock import Clock
+from mooring.cluster.configuration import Configuration
 from mooring.database import Database
 from mooring.registry.pulls import Pulls
 from mooring.registry.uploads import Hashes
@@ -24,12 +25,16 @@ class Registry:
     database: Database
     store: Store
     clock: Clock
-    settings: Settings
+    configuration: Configuration
     callers: Callers
     authorizer: Authorizer
     visible_projects: Visible
     hashes: Hashes
     pulls: Pulls
+
+    @property
+    def settings(self) -> Settings:
+        return self.configuration.settings
 
     @property
     def collection_delay(self) -> int:
