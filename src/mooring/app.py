@@ -22,6 +22,7 @@ from mooring.access.token_endpoint import TokenEndpoint
 from mooring.cluster import heartbeat, identity
 from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.configuration import Configuration, newest
+from mooring.cluster.heartbeat import Pulse
 from mooring.cluster.master_key import MasterKey, master_key
 from mooring.cluster.readiness import Readiness
 from mooring.database.schema import require_current
@@ -171,9 +172,9 @@ async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
 async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await parts.epoch.poll()
     await parts.rotation.turn()
-    await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, True)
-    await parts.rotation.turn()
     await parts.readiness.look()
+    await beat(parts)
+    await parts.rotation.turn()
     rounds = Rounds(works(parts))
     rounds.start()
     try:
@@ -187,20 +188,24 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
         parts.database.close()
 
 
-def works(parts: Parts) -> list[Periodic]:
-    async def beat() -> None:
-        parts.clock.synchronise()
-        parts.metrics.clock(parts.clock.wall_offset / SECOND, parts.clock.error / SECOND)
-        ready = not parts.readiness.failures()
-        await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, ready)
+async def beat(parts: Parts) -> None:
+    parts.clock.synchronise()
+    offset, error = parts.clock.wall_offset, parts.clock.error
+    parts.metrics.clock(offset / SECOND, error / SECOND)
+    failed = dict(parts.readiness.failures())
+    kids = sorted(parts.keys.keyring.keys)
+    pulse = Pulse(not failed, failed, kids, parts.configuration.version, offset, error)
+    await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, pulse)
 
+
+def works(parts: Parts) -> list[Periodic]:
     collect = partial(parts.collector.run_counted, parts.metrics)
     settings = parts.configuration.settings
     return [
         Periodic("epoch", POLL_SECONDS, parts.epoch.poll),
         Periodic("keys", KEYS_SECONDS, partial(parts.rotation.turn_counted, parts.metrics)),
         Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
-        Periodic("heartbeat", HEARTBEAT_SECONDS, beat),
+        Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts)),
         Periodic("configuration", CONFIGURATION_SECONDS, parts.configuration.refresh),
         Periodic("collection", settings.collection_interval_seconds, collect),
         Periodic("pulls", HEARTBEAT_SECONDS, partial(parts.registry.pulls.flush, parts.database)),

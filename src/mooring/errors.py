@@ -22,7 +22,14 @@ class MooringError(Exception):
 
 
 class ConfigurationError(MooringError):
-    """The program can't start like this; the message says what to change."""
+    """This program can't serve like this; the message says what to change. A client may try another replica."""
+
+    status = 503
+    code = "MISCONFIGURED"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "2"}
 
 
 class Invalid(MooringError):

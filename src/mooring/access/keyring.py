@@ -16,14 +16,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from mooring.access.tables import signing_key_acknowledgements as acknowledgements
 from mooring.access.tables import signing_keys
 from mooring.cluster.clock import SECOND
+from mooring.cluster.heartbeat import serving
 from mooring.cluster.master_key import MasterKey
-from mooring.cluster.tables import replicas
 
 ALGORITHM = "ES256"
 CURVE = "P-256"
-REPLICA_LIFE = 20 * SECOND
-"""A replica that was not seen for so long is not waited for, and must reload its keys before it serves again."""
-
 GRACE = 120 * SECOND
 
 
@@ -99,7 +96,7 @@ def unacknowledged(connection: Connection, replica: str) -> bool:
 
 def advance(connection: Connection, now: int, token_life: int) -> None:
     """Move each key on: pending to active once all live replicas have it, then the older ones out. Microseconds."""
-    live = set(connection.scalars(select(replicas.c.name).where(replicas.c.seen_at > now - REPLICA_LIFE)))
+    live = serving(connection, now)
     pending = select(signing_keys.c.kid).where(signing_keys.c.state == "pending")
     for kid in list(connection.scalars(pending.order_by(signing_keys.c.created_at))):
         known = select(acknowledgements.c.replica).where(acknowledgements.c.kid == kid)

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from mooring import __version__
-from mooring.cli import checks, configuration, keys, serve, users
+from mooring.cli import checks, cluster, configuration, keys, serve, users
 from mooring.errors import MooringError
 
 application = typer.Typer(
@@ -21,6 +21,7 @@ application.command("migrate")(serve.migrate)
 application.add_typer(configuration.application, name="config")
 application.add_typer(users.application, name="user")
 application.add_typer(keys.application, name="keys")
+application.add_typer(cluster.application, name="cluster")
 application.command("gc")(checks.collect)
 application.command("check")(checks.check)
 

@@ -19,6 +19,11 @@ replicas = Table(
     Column("started_at", Microseconds, nullable=False),
     Column("seen_at", Microseconds, nullable=False, index=True),
     Column("ready", Boolean, nullable=False),
+    Column("failed", JSON, nullable=False, server_default="{}", comment="failed checks, each with its reason"),
+    Column("keys", JSON, nullable=False, server_default="[]", comment="kid of each key that it has loaded"),
+    Column("configuration_version", Integer, nullable=False, server_default="0"),
+    Column("clock_offset", Microseconds, nullable=False, server_default="0", comment="wall clock ahead of cluster"),
+    Column("clock_error", Microseconds, nullable=False, server_default="0", comment="bound on that clock's error"),
 )
 
 configuration = Table(

@@ -1,0 +1,63 @@
+"""`mooring cluster`: the replicas, as each last said of itself."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mooring.cli.opened import opened
+from mooring.cli.options import Config, Data
+from mooring.cluster import heartbeat
+from mooring.cluster.clock import SECOND
+from mooring.cluster.heartbeat import Replica
+
+application = typer.Typer(help="The replicas of this registry.", no_args_is_help=True)
+
+
+@application.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Show each replica: version, keys, clock, configuration, failed checks. Exit 1 when one is not ready."""
+    with opened(config, data) as parts:
+        now, replicas = parts.clock.now(), parts.database.read_now(heartbeat.known)
+    if as_json:
+        print(json.dumps([{**asdict(replica), "alive": replica.alive(now)} for replica in replicas], indent=2))
+    else:
+        _print(replicas, now)
+    if not all(replica.pulse.ready and replica.alive(now) for replica in replicas):
+        raise typer.Exit(1)
+
+
+def _print(replicas: Sequence[Replica], now: int) -> None:
+    table = Table("replica", "version", "ready", "keys", "configuration", "clock", "seen")
+    for replica in replicas:
+        pulse = replica.pulse
+        clock = f"{pulse.clock_offset / SECOND:+.3f} s ± {pulse.clock_error / SECOND:.3f}"
+        seen = f"{(now - replica.seen_at) / SECOND:.0f} s ago"
+        table.add_row(
+            replica.name,
+            replica.version,
+            _state(replica, now),
+            str(len(pulse.keys)),
+            f"version {pulse.configuration_version}",
+            clock,
+            seen,
+        )
+    console = Console()
+    console.print(table)
+    for replica in replicas:
+        for check, reason in replica.pulse.failed.items():
+            console.print(f"{replica.name}: {check}: {reason}", markup=False, soft_wrap=True)
+
+
+def _state(replica: Replica, now: int) -> str:
+    if not replica.alive(now):
+        return "gone"
+    return "yes" if replica.pulse.ready else "no"
