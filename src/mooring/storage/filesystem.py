@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from mooring.errors import StorageFull, StorageReadOnly, TooLarge, Unavailable
 from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Watch
@@ -38,30 +38,21 @@ class FileStore:
                 (self.directory / f"{number:02x}").mkdir(parents=True, exist_ok=True)
             marker = self.directory / MARKER
             if not marker.exists():
-                marker.write_text(cluster_id + "\n")
-                _sync(marker)
+                # Written aside: half a marker would make this store somebody else's.
+                aside = marker.with_name(f"{MARKER}.new")
+                aside.write_text(cluster_id + "\n")
+                _sync(aside)
+                aside.replace(marker)
             _sync(self.directory)
         self.cluster_id = cluster_id
         self._require_marker()
 
-    async def append(self, key: str, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
-        descriptor, created = await self._run(self._open_for_append, key, offset)
+    @asynccontextmanager
+    async def writing(self, key: str) -> AsyncIterator["FileWriter"]:
+        path = self._path(key)
+        descriptor = await self._run(_open_alone, path)
         try:
-            position = offset
-            waiting: list[bytes] = []
-            held = 0
-            async for chunk in chunks:
-                if position + held + len(chunk) > limit:
-                    raise TooLarge(f"A blob may have {limit} bytes at most.")
-                waiting.append(chunk)
-                held += len(chunk)
-                if held >= WRITE_BYTES:
-                    await self._run(_write, descriptor, position, waiting, watch)
-                    position, waiting, held = position + held, [], 0
-            if waiting:
-                position += held
-            await self._run(self._finish_append, descriptor, position - held, waiting, watch, key, created)
-            return position
+            yield FileWriter(descriptor, path, self._run)
         finally:
             os.close(descriptor)
 
@@ -111,36 +102,15 @@ class FileStore:
             raise ValueError("not an object key")
         return self.directory / key[:2] / key
 
-    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(_guarded, call, *args, **kwargs))
-
-    def _open_for_append(self, key: str, offset: int) -> tuple[int, bool]:
-        path = self._path(key)
-        created = not path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    async def _run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        work = partial(_guarded, call, *args, **kwargs)
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ObjectBusy(key) from error
-            size = os.fstat(descriptor).st_size
-            if size < offset:
-                raise OffsetMismatch(size)
-            if size > offset:
-                os.ftruncate(descriptor, offset)
-        except BaseException:
-            os.close(descriptor)
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # The thread still uses the descriptor that the caller would close now.
+            await asyncio.wait([running])
             raise
-        return descriptor, created
-
-    def _finish_append(
-        self, descriptor: int, position: int, waiting: list[bytes], watch: Watch, key: str, created: bool
-    ) -> None:
-        _write(descriptor, position, waiting, watch)
-        os.fsync(descriptor)
-        if created:
-            _sync(self._path(key).parent)
 
     def _open_for_reading(self, key: str) -> int:
         return os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
@@ -175,6 +145,72 @@ class FileStore:
 def _guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     with translated_errors():
         return call(*args, **kwargs)
+
+
+class Run(Protocol):
+    async def __call__(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+class FileWriter:
+    """A file held open and locked: the lock goes with the descriptor, so a killed process leaves none behind."""
+
+    def __init__(self, descriptor: int, path: Path, run: Run) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._run = run
+
+    async def append(self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
+        size = os.fstat(self._descriptor).st_size
+        if size < offset:
+            raise OffsetMismatch(size)
+        if size > offset:
+            await self._run(os.ftruncate, self._descriptor, offset)
+        try:
+            position, left = await self._write_most(offset, chunks, watch, limit)
+            end = position + sum(map(len, left))
+            if end != offset or size != offset or offset == 0:
+                await self._run(self._finish, position, left, watch, offset == 0)
+        except StorageFull:
+            # Whoever tries again would only find the disk as full as he left it.
+            os.ftruncate(self._descriptor, offset)
+            raise
+        return end
+
+    async def _write_most(
+        self, position: int, chunks: AsyncIterable[bytes], watch: Watch, limit: int
+    ) -> tuple[int, list[bytes]]:
+        """Answers where the last chunks belong, and these, which are not written yet."""
+        waiting: list[bytes] = []
+        held = 0
+        async for chunk in chunks:
+            if position + held + len(chunk) > limit:
+                raise TooLarge(f"A blob may have {limit} bytes at most.")
+            waiting.append(chunk)
+            held += len(chunk)
+            if held >= WRITE_BYTES:
+                await self._run(_write, self._descriptor, position, waiting, watch)
+                position, waiting, held = position + held, [], 0
+        return position, waiting
+
+    def _finish(self, position: int, left: list[bytes], watch: Watch, new: bool) -> None:
+        _write(self._descriptor, position, left, watch)
+        os.fsync(self._descriptor)
+        if new:
+            _sync(self._path.parent)
+
+
+def _open_alone(path: Path) -> int:
+    """Raises ObjectBusy."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ObjectBusy(path.name) from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _write(descriptor: int, position: int, chunks: list[bytes], watch: Watch) -> None:

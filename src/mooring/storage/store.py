@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -25,15 +26,26 @@ class ObjectBusy(Exception):
     """Another request is writing to this object right now."""
 
 
+class Writer(Protocol):
+    """The one writer that an object has at a time."""
+
+    async def append(self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
+        """Write chunks at `offset`, cutting off what a broken request left beyond it; answer the new size.
+
+        What is answered is durable. Raises OffsetMismatch when the object is shorter than `offset`, and TooLarge past
+        `limit`; bytes taken before a failure may stay beyond the offset and are cut off by the next append.
+        """
+        ...
+
+
 class Store(Protocol):
     """All sizes and offsets are bytes. Every method raises StorageFull or Unavailable when the store can't do it."""
 
-    async def append(self, key: str, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
-        """Write chunks at `offset`, cutting off what a broken request left beyond it; answer the new size.
+    def writing(self, key: str) -> AbstractAsyncContextManager[Writer]:
+        """Write to an object, made if it does not exist. Raises ObjectBusy while anybody else does, in any process.
 
-        An object that does not exist is made. What is answered is durable. Raises OffsetMismatch when the object
-        is shorter than `offset`, ObjectBusy, and TooLarge past `limit`; bytes taken before a failure may stay
-        beyond the offset and are cut off by the next append.
+        Whoever decides by a row what may be written, and notes in that row what was, does both before he leaves: an
+        append that a later one overtook would cut off what that one acknowledged.
         """
         ...
 

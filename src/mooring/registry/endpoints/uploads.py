@@ -1,6 +1,7 @@
 """Uploads: begun by POST, filled by PATCH, ended by PUT; each request may land on another worker."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from mooring.registry.endpoints.ranges import parse_chunk
 from mooring.registry.names import REPOSITORY
 from mooring.registry.registry import Registry, Visit
 from mooring.registry.uploads import Upload
-from mooring.storage import ObjectBusy, OffsetMismatch, new_key
+from mooring.storage import ObjectBusy, OffsetMismatch, Writer, new_key
 
 
 async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Response:
@@ -36,7 +37,8 @@ async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Re
     )
     if single is None:
         return _accepted(visit, upload, 202)
-    return await _finish(registry, request, visit, upload, single)
+    async with registry.store.writing(upload.id) as writer:
+        return await _finish(registry, request, visit, upload, writer, single)
 
 
 async def get_upload(registry: Registry, _request: Request, visit: Visit) -> Response:
@@ -44,11 +46,11 @@ async def get_upload(registry: Registry, _request: Request, visit: Visit) -> Res
 
 
 async def append_to_upload(registry: Registry, request: Request, visit: Visit) -> Response:
-    upload = await _find(registry, visit)
-    running, size = await _receive(registry, request, visit, upload)
-    await registry.database.write(uploads.advance, registry.clock.now(), upload, size)
-    if running is not None:
-        registry.hashes.keep(upload.id, upload.algorithm, size, running)
+    async with _alone(registry, visit) as (upload, writer):
+        running, size = await _receive(registry, request, visit, upload, writer)
+        await registry.database.write(uploads.advance, registry.clock.now(), upload, size)
+        if running is not None:
+            registry.hashes.keep(upload.id, upload.algorithm, size, running)
     return _accepted(visit, Upload(upload.id, upload.repository_id, upload.algorithm, size), 202)
 
 
@@ -57,13 +59,13 @@ async def finish_upload(registry: Registry, request: Request, visit: Visit) -> R
         raise DigestInvalid("The last request of an upload needs ?digest=.")
     digest = parse_digest(request.query_params["digest"])
     try:
-        upload = await _find(registry, visit)
+        async with _alone(registry, visit) as (upload, writer):
+            return await _finish(registry, request, visit, upload, writer, digest)
     except UploadUnknown:
         # The answer to the first try may have been lost on its way: what it asked for is there.
         if not await _held(registry, visit, digest):
             raise
         return _created(visit, str(digest))
-    return await _finish(registry, request, visit, upload, digest)
 
 
 async def _held(registry: Registry, visit: Visit, digest: Digest) -> bool:
@@ -105,8 +107,19 @@ async def _find(registry: Registry, visit: Visit) -> Upload:
     return await registry.database.read(uploads.find, visit.reference, visit.repository, visit.caller.subject)
 
 
+@asynccontextmanager
+async def _alone(registry: Registry, visit: Visit) -> AsyncIterator[tuple[Upload, Writer]]:
+    """The upload and its object, while no other request writes to it: one that came late finds what changed."""
+    await _find(registry, visit)
+    try:
+        async with registry.store.writing(visit.reference) as writer:
+            yield await _find(registry, visit), writer
+    except ObjectBusy as error:
+        raise Unavailable("Another request is still writing to this upload.") from error
+
+
 async def _receive(
-    registry: Registry, request: Request, visit: Visit, upload: Upload, algorithm: str = ""
+    registry: Registry, request: Request, visit: Visit, upload: Upload, writer: Writer, algorithm: str = ""
 ) -> tuple[Hash | None, int]:
     """Append the body; answers the hash of all bytes, if this process has seen them all, and the new size."""
     chunk = parse_chunk(request.headers["content-range"]) if "content-range" in request.headers else None
@@ -121,8 +134,7 @@ async def _receive(
     algorithm = algorithm or upload.algorithm
     running = registry.hashes.take(upload.id, algorithm, upload.size)
     try:
-        size = await registry.store.append(
-            upload.id,
+        size = await writer.append(
             upload.size,
             _body(registry, request),
             running.update if running else _ignore,
@@ -130,18 +142,16 @@ async def _receive(
         )
     except OffsetMismatch as error:
         raise Unavailable("The registry's store has lost a part of this upload.") from error
-    except ObjectBusy as error:
-        raise Unavailable("Another request is still writing to this upload.") from error
     if chunk is not None and size - upload.size != chunk.length:
         raise SizeInvalid(f"Content-Range covers {chunk.length} bytes, {size - upload.size} came.")
     return running, size
 
 
-async def _finish(registry: Registry, request: Request, visit: Visit, upload: Upload, digest: Digest) -> Response:
-    if upload.size and content_length(request) == 0:
-        running, size = registry.hashes.take(upload.id, digest.algorithm, upload.size), upload.size
-    else:
-        running, size = await _receive(registry, request, visit, upload, digest.algorithm)
+async def _finish(
+    registry: Registry, request: Request, visit: Visit, upload: Upload, writer: Writer, digest: Digest
+) -> Response:
+    # Also without a body: what a broken request left beyond the upload's end must not become part of the blob.
+    running, size = await _receive(registry, request, visit, upload, writer, digest.algorithm)
     if running is None:
         running = new_hash(digest.algorithm)
         await registry.store.digest(upload.id, size, running.update)
