@@ -83,8 +83,15 @@ class Exchange:
     async def _send_named(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._id.encode())]
+            message["headers"] = [*message.get("headers", []), *self._headers()]
         await self._send(message)
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        headers = [(b"x-request-id", self._id.encode())]
+        if self._scope["path"].startswith("/v2"):
+            # Docker takes a registry whose refusals lack it for one of another protocol.
+            headers.append((b"docker-distribution-api-version", b"registry/2.0"))
+        return headers
 
     def _count(self) -> None:
         seconds = time.perf_counter() - self._began
