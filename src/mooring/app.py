@@ -19,15 +19,18 @@ from mooring.access.keyholder import KeyHolder
 from mooring.access.rotation import Rotation
 from mooring.access.standing import Standings
 from mooring.access.token_endpoint import TokenEndpoint
+from mooring.api.app import PREFIX, management_api
+from mooring.api.parts import Parts as ApiParts
 from mooring.cluster import heartbeat, identity
 from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.configuration import Configuration, newest
+from mooring.cluster.gate import Gate
 from mooring.cluster.heartbeat import Pulse
 from mooring.cluster.master_key import MasterKey, master_key
 from mooring.cluster.readiness import Readiness
 from mooring.database.schema import require_current
 from mooring.database.sqlite import SQLite
-from mooring.errors import MooringError, NotFound, Unavailable
+from mooring.errors import MethodNotAllowed, MooringError, NotFound, Unavailable
 from mooring.http.edge import Edge
 from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
@@ -36,6 +39,7 @@ from mooring.observe.metrics import Metrics, exposition
 from mooring.projects import standing
 from mooring.registry.collector import Collector
 from mooring.registry.endpoints.application import RegistryApplication
+from mooring.registry.images import Images
 from mooring.registry.pulls import Pulls
 from mooring.registry.registry import Registry
 from mooring.registry.uploads import Hashes
@@ -120,20 +124,35 @@ def assemble(settings: Settings) -> Parts:
 
 def application(parts: Parts) -> ASGIApp:
     registry = RegistryApplication(parts.registry)
+    management = management_api(api_parts(parts))
     # A router and not a Starlette application: that one would answer 500 for what the edge explains.
     rest = Router(routes(parts), redirect_slashes=False, default=nothing, lifespan=partial(lifespan, parts))
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"].startswith("/v2/") or scope["path"] == "/v2"):
             await registry(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/"):
+            await management(scope, receive, send)
         else:
             await rest(scope, receive, send)
 
-    return Edge(by_path, parts.replica, parts.metrics)
+    return Edge(Gate(by_path, parts.readiness), parts.replica, parts.metrics)
+
+
+def api_parts(parts: Parts) -> ApiParts:
+    return ApiParts(
+        database=parts.database,
+        clock=parts.clock,
+        configuration=parts.configuration,
+        callers=parts.callers,
+        passwords=parts.credentials.passwords,
+        images=Images(parts.store),
+        readiness=parts.readiness,
+    )
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
-    """Every route but those of `/v2`, which are `registry.endpoints.routes.ROUTES`."""
+    """Every other route: those of `/v2` are `registry.endpoints.routes.ROUTES`, those of `/api` `api.app.declared`."""
     tokens = TokenEndpoint(
         parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.configuration
     )
@@ -155,13 +174,22 @@ def routes(parts: Parts) -> list[BaseRoute]:
         return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [
-        Route("/service/token", tokens.get, methods=["GET"]),
-        Route("/service/token", tokens.post, methods=["POST"]),
-        Route("/.well-known/jwks.json", jwks),
-        Route("/livez", livez),
-        Route("/readyz", readyz),
-        Route("/metrics", metrics),
+        Explained("/service/token", tokens.get, methods=["GET"]),
+        Explained("/service/token", tokens.post, methods=["POST"]),
+        Explained("/.well-known/jwks.json", jwks),
+        Explained("/livez", livez),
+        Explained("/readyz", readyz),
+        Explained("/metrics", metrics),
     ]
+
+
+class Explained(Route):
+    """Starlette's route, but for what it says in plain text to another method: the edge explains that too."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.methods and scope["method"] not in self.methods:
+            raise MethodNotAllowed(f"{scope['method']} is not supported here.")
+        await self.app(scope, receive, send)
 
 
 async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

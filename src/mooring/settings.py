@@ -3,10 +3,10 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mooring.errors import ConfigurationError
@@ -17,6 +17,18 @@ MIB = 1024 * 1024
 
 def default_workers() -> int:
     return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
+def _origin(value: str | None) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+        raise ValueError("must be http://HOST or https://HOST, with a port if needed and no path")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+Origin = Annotated[str | None, AfterValidator(_origin)]
 
 
 class Settings(BaseSettings):
@@ -34,7 +46,7 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = Field(
         None, description="Password of the user `admin`, read at the first start only. Random if unset."
     )
-    external_url: str | None = Field(
+    external_url: Origin = Field(
         None,
         description="Address that clients use, such as `https://registry.example`. The request's Host if unset.",
     )
@@ -62,16 +74,6 @@ class Settings(BaseSettings):
     log_format: str = Field(
         "auto", pattern="^(auto|json|text)$", description="`auto` is text on a terminal, else JSON."
     )
-
-    @field_validator("external_url")
-    @classmethod
-    def external_url_is_an_origin(cls, value: str | None) -> str | None:
-        if value is None or value == "":
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
-            raise ValueError("must be http://HOST or https://HOST, with a port if needed and no path")
-        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def database_path(self) -> Path:

@@ -36,7 +36,7 @@ CHANGEABLE = (
 
 def _optional(name: str) -> tuple[Any, FieldInfo]:
     field = Settings.model_fields[name]
-    return field.annotation, FieldInfo.merge_field_infos(field, default=None, default_factory=None)
+    return field.rebuild_annotation(), FieldInfo.merge_field_infos(field, default=None, default_factory=None)
 
 
 Change = create_model(  # type: ignore[call-overload]

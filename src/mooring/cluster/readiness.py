@@ -3,14 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
-from mooring.errors import MooringError
+from mooring.errors import ConfigurationError, MooringError
 
 Check = Callable[[], Awaitable[None]]
 
 PATIENCE_SECONDS = 2.0
 STALE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    text: str
+    wrong: bool
+    """Whether this replica is not one of the cluster's, rather than cut off from a part of it."""
 
 
 class Readiness:
@@ -19,12 +26,17 @@ class Readiness:
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self._failed: Mapping[str, str] = {}
+        self._wrong: Mapping[str, str] = {}
         self._looked_at = float("-inf")
 
     async def look(self) -> None:
-        results = await asyncio.gather(*(_reason(check) for check in self._checks.values()))
-        found = {name: text for name, text in zip(self._checks, results, strict=True) if text is not None}
-        self._failed, self._looked_at = MappingProxyType(found), time.monotonic()
+        results = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))
+        outcomes = dict(zip(self._checks, results, strict=True))
+        self._failed = {name: outcome.text for name, outcome in outcomes.items() if outcome is not None}
+        self._wrong = {
+            name: outcome.text for name, outcome in outcomes.items() if outcome is not None and outcome.wrong
+        }
+        self._looked_at = time.monotonic()
 
     def failures(self) -> Mapping[str, str]:
         """The failed checks by name; empty when the replica is ready."""
@@ -34,13 +46,17 @@ class Readiness:
             return {"checks": f"the checks have not run {seen}"}
         return self._failed
 
+    def wrong(self) -> Mapping[str, str]:
+        """Those of the failed checks that make this replica's judgement worthless."""
+        return self._wrong
 
-async def _reason(check: Check) -> str | None:
+
+async def _outcome(check: Check) -> Failure | None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await check()
     except TimeoutError:
-        return f"no answer within {PATIENCE_SECONDS:g} seconds"
+        return Failure(f"no answer within {PATIENCE_SECONDS:g} seconds", wrong=False)
     except MooringError as error:
-        return error.text
+        return Failure(error.text, wrong=isinstance(error, ConfigurationError))
     return None

@@ -1,0 +1,98 @@
+"""A replica says what is wrong with it, and judges nobody while it is."""
+
+import asyncio
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from mooring.cluster import readiness
+from mooring.cluster.gate import OPEN, Gate
+from mooring.cluster.readiness import Readiness
+from mooring.errors import ConfigurationError, Unavailable
+
+
+async def fine() -> None:
+    return None
+
+
+async def away() -> None:
+    raise Unavailable("the store is away")
+
+
+async def foreign() -> None:
+    raise ConfigurationError("another cluster's key")
+
+
+async def hangs() -> None:
+    await asyncio.Event().wait()
+
+
+def looked(**checks: readiness.Check) -> Readiness:
+    found = Readiness(checks)
+    asyncio.run(found.look())
+    return found
+
+
+def test_nothing_is_ready_before_it_was_looked_at() -> None:
+    assert "checks" in Readiness({"a": fine}).failures()
+
+
+def test_failed_checks_are_named_with_their_reason() -> None:
+    assert looked(a=fine, b=away).failures() == {"b": "the store is away"}
+
+
+def test_a_check_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.01)
+    assert "no answer" in looked(a=hangs).failures()["a"]
+
+
+def test_checks_that_stopped_running_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = looked(a=fine)
+    monkeypatch.setattr(readiness, "STALE_SECONDS", -1.0)
+    assert "checks" in found.failures()
+
+
+def test_what_was_mended_is_ready_again() -> None:
+    broken = [True]
+
+    async def mended() -> None:
+        if broken:
+            raise Unavailable("not yet")
+
+    found = Readiness({"a": mended})
+    asyncio.run(found.look())
+    assert found.failures()
+    broken.clear()
+    asyncio.run(found.look())
+    assert not found.failures()
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/service/token", "/api/v2.0/ping", "/.well-known/jwks.json"])
+def test_a_foreign_replica_answers_503_instead_of_judging(path: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(_pass(looked(master_key=foreign), path))
+    assert caught.value.status == 503
+    assert caught.value.headers["retry-after"]
+    assert "master_key" in caught.value.text
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_a_foreign_replica_still_says_what_it_is(path: str) -> None:
+    asyncio.run(_pass(looked(master_key=foreign), path))
+
+
+def test_a_replica_that_is_cut_off_from_its_store_is_not_foreign() -> None:
+    asyncio.run(_pass(looked(store=away), "/v2/"))
+
+
+async def _pass(found: Readiness, path: str) -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        return None
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    await Gate(inner, found)({"type": "http", "path": path}, receive, send)
