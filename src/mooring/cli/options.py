@@ -7,7 +7,11 @@ import typer
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", envvar="MOORING_DATA", help="Directory for the database, the bytes and the master key."),
+    typer.Option(
+        "--data",
+        envvar="MOORING_DATA",
+        help="Directory for the database, the bytes and the master key; ./data if not given.",
+    ),
 ]
 Config = Annotated[
     Path | None,

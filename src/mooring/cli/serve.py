@@ -11,6 +11,7 @@ import typer
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from mooring.cli.listening import address, require_free
 from mooring.cli.opened import settings_of
 from mooring.cli.options import Config, Data
 from mooring.installation import Installed, held, install
@@ -21,10 +22,18 @@ KILL_AFTER_SECONDS = 60
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(envvar="MOORING_HOST", help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(envvar="MOORING_PORT", help="Port to listen on.")] = None,
+    host: Annotated[
+        str | None, typer.Option(envvar="MOORING_HOST", help="Address to listen on; 127.0.0.1 if not given.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(envvar="MOORING_PORT", help="Port to listen on; 5000 if not given.")
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option(envvar="MOORING_WORKERS", help="Worker processes; all are equal replicas.")
+        int | None,
+        typer.Option(
+            envvar="MOORING_WORKERS",
+            help="Worker processes, all equal replicas; one for each core, at most 4, if not given.",
+        ),
     ] = None,
     data: Data = None,
     config: Config = None,
@@ -32,6 +41,7 @@ def serve(
     """Run the registry. The first start makes everything it needs."""
     settings = settings_of(config, host=host, port=port, workers=workers, data=data)
     with held(settings):
+        require_free(settings)
         greet(settings, install(settings))
         run(settings)
 
@@ -45,10 +55,9 @@ def migrate(data: Data = None, config: Config = None) -> None:
 
 
 def greet(settings: Settings, installed: Installed, *, started: bool = True) -> None:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    address = f"{host}:{settings.port}"
+    place = address(settings)
     if started:
-        print(f"Mooring serves {settings.external_url or f'http://{address}'} from {settings.data}.")
+        print(f"Mooring serves {settings.external_url or f'http://{place}'} from {settings.data}.", flush=True)
     if installed.first:
         print("  user      admin")
         if installed.admin_password is None:
@@ -58,9 +67,9 @@ def greet(settings: Settings, installed: Installed, *, started: bool = True) -> 
             print("  This password is shown once and kept only as a hash.")
     if installed.first and started:
         print("Try:")
-        print(f"  docker login {address} -u admin")
-        print(f"  docker tag IMAGE {address}/library/IMAGE")
-        print(f"  docker push {address}/library/IMAGE", flush=True)
+        print(f"  docker login {place} -u admin")
+        print(f"  docker tag IMAGE {place}/library/IMAGE")
+        print(f"  docker push {place}/library/IMAGE", flush=True)
 
 
 def run(settings: Settings) -> None:
