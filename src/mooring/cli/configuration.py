@@ -28,12 +28,14 @@ def check(data: Data = None, config: Config = None) -> None:
     for name in Settings.model_fields:
         value = getattr(settings, name)
         shown = "(set)" if name in SECRETS and value is not None else value
-        print(f"{name:28} {'' if shown is None else shown}")
+        print(f"{name:28} {'(unset)' if shown is None else shown}")
     known = {f"MOORING_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
     for variable in sorted(set(os.environ)):
         if variable.startswith("MOORING_") and variable not in known:
             print(f"warning: {variable} is set, but Mooring has no such setting")
-    if settings.database_path.exists():
+    # Either raises for an address that this version can't follow.
+    database, _store = settings.database_path, settings.store_path
+    if database.exists():
         master_key(settings, create=False)
     print("The configuration is valid.")
 

@@ -3,27 +3,28 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from mooring.access import keyring
 from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
+from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
 
 application = typer.Typer(help="Signing keys of tokens.", no_args_is_help=True)
 
 
 @application.command("list")
-def show(data: Data = None, config: Config = None) -> None:
+def show_keys(data: Data = None, config: Config = None) -> None:
     """Show the keyring."""
     with opened(config, data) as parts:
         ring = parts.database.read_now(keyring.load, parts.master_key)
-    table = Table("kid", "state", "made", "verifies until")
-    for key in ring.keys.values():
-        until = rfc3339(key.expires_at) if key.expires_at else ""
-        table.add_row(key.kid, key.state, rfc3339(key.created_at), until)
-    Console().print(table)
+    show(
+        ("kid", "state", "made", "verifies until"),
+        (
+            (key.kid, key.state, rfc3339(key.created_at), rfc3339(key.expires_at) if key.expires_at else "")
+            for key in ring.keys.values()
+        ),
+    )
 
 
 @application.command()

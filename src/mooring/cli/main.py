@@ -10,7 +10,9 @@ from mooring.cli import checks, cluster, configuration, keys, serve, users
 from mooring.errors import MooringError
 
 application = typer.Typer(
-    help="Mooring: a container registry that explains every refusal.",
+    help="Mooring: a container registry that explains every refusal.\n\n"
+    "`mooring serve` starts one here, with its data in ./data. Settings come from options, MOORING_… variables "
+    "and a TOML file, in this order of strength; `mooring config check` shows them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mooring.app import Parts, assemble
+from mooring.errors import ConfigurationError
 from mooring.settings import CONFIG_VARIABLE, Settings, load
 
 
@@ -18,7 +19,13 @@ def settings_of(config: Path | None, **given: Any) -> Settings:
 
 @contextmanager
 def opened(config: Path | None, data: Path | None) -> Iterator[Parts]:
-    parts = assemble(settings_of(config, data=data))
+    settings = settings_of(config, data=data)
+    if not settings.database_path.exists():
+        raise ConfigurationError(
+            f"There is no database {settings.database_path}. Give --data the directory of your registry; "
+            "`mooring serve` makes a new one."
+        )
+    parts = assemble(settings)
     try:
         yield parts
     finally:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Connection, Row, select
 
 from mooring.access import epoch, refresh
 from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
+from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
 from mooring.errors import Invalid, NotFound
 from mooring.identity import users
@@ -26,21 +25,24 @@ SHORTEST = 8
 
 
 @application.command("list")
-def show(data: Data = None, config: Config = None) -> None:
+def show_users(data: Data = None, config: Config = None) -> None:
     """Show all users."""
     with opened(config, data) as parts:
         rows = parts.database.read_now(_all)
-    table = Table("id", "name", "e-mail", "system admin", "disabled", "made")
-    for row in rows:
-        table.add_row(
-            str(row.id),
-            row.username,
-            row.email or "",
-            "yes" if row.system_admin else "",
-            "yes" if row.disabled else "",
-            rfc3339(row.created_at),
-        )
-    Console().print(table)
+    show(
+        ("id", "name", "e-mail", "system admin", "disabled", "made"),
+        (
+            (
+                str(row.id),
+                row.username,
+                row.email or "",
+                "yes" if row.system_admin else "",
+                "yes" if row.disabled else "",
+                rfc3339(row.created_at),
+            )
+            for row in rows
+        ),
+    )
 
 
 @application.command()
