@@ -36,16 +36,21 @@ class Ruling:
 
 
 RULINGS: Mapping[Reason, Ruling] = {
-    Reason.AUTHENTICATION_REQUIRED: Ruling(401, "UNAUTHORIZED", "Log in first: nobody is logged in."),
+    Reason.AUTHENTICATION_REQUIRED: Ruling(
+        401, "UNAUTHORIZED", "Log in first: nobody is logged in.", "insufficient_scope"
+    ),
     Reason.BAD_CREDENTIALS: Ruling(401, "UNAUTHORIZED", "The user name or the password is wrong."),
     Reason.LOCKED: Ruling(
         429,
         "TOOMANYREQUESTS",
         "Too many wrong passwords for this account came from your address. The right one still works.",
     ),
-    Reason.DISABLED: Ruling(401, "UNAUTHORIZED", "This account is disabled."),
+    Reason.DISABLED: Ruling(401, "UNAUTHORIZED", "This account is disabled.", "invalid_token"),
     Reason.CREDENTIALS_EXPIRED: Ruling(
-        401, "UNAUTHORIZED", "This robot account has expired. Give it a new life or make a new one."
+        401,
+        "UNAUTHORIZED",
+        "This robot account has expired. Give it a new life or make a new one.",
+        "invalid_token",
     ),
     Reason.MALFORMED: Ruling(
         401, "UNAUTHORIZED", "The Authorization header or its token can't be read.", "invalid_token"

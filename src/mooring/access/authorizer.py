@@ -33,6 +33,12 @@ class Authorizer:
         assert standing.project_id is not None
         return Grant(standing.project_id, standing)
 
+    async def require_account(self, caller: Caller) -> None:
+        """For what needs no right, but an account that is still good. Raises Refused."""
+        standing = await self._standings.fresh(caller.subject, "")
+        if standing.refusal is not None:
+            raise Refused(standing.refusal, subject=caller.name)
+
     async def may(self, caller: Caller, repository: str, action: str) -> bool:
         try:
             await self.require(caller, repository, action)

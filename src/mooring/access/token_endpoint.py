@@ -71,11 +71,11 @@ class TokenEndpoint:
         return JSONResponse(answer)
 
     async def _account_of_header(self, request: Request) -> Account:
-        header = request.headers.get("authorization")
-        if header is None:
+        header = request.headers.getlist("authorization")
+        if not header:
             return NOBODY
-        scheme, _, value = header.partition(" ")
-        if scheme.lower() != "basic":
+        scheme, _, value = header[0].partition(" ")
+        if len(header) > 1 or scheme.lower() != "basic":
             raise _basic(Refused(Reason.MALFORMED, "Log in here with a user name and a password."))
         try:
             name, secret = decode_basic(value.strip())
@@ -130,7 +130,7 @@ class TokenEndpoint:
         """The part of a scope that its subject may have: maybe no action at all, never an error."""
         if scope.type == "registry" and scope.name == "catalog":
             # What the catalogue lists is filtered by what each caller may pull.
-            return scope
+            return Scope(scope.type, scope.name, ("*",) if "*" in scope.actions else ())
         if scope.type != "repository":
             return Scope(scope.type, scope.name, ())
         standing = await self.standings.fresh(subject, project_of(scope.name))

@@ -33,10 +33,8 @@ class AccessToken:
     scopes: tuple[Scope, ...]
     expires_at: int
 
-    def grants(self, name: str, action: str) -> bool:
-        return any(
-            scope.type == "repository" and scope.name == name and action in scope.actions for scope in self.scopes
-        )
+    def grants(self, name: str, action: str, type_: str = "repository") -> bool:
+        return any(scope.type == type_ and scope.name == name and action in scope.actions for scope in self.scopes)
 
 
 def issue(

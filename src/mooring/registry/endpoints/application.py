@@ -27,7 +27,6 @@ class RegistryApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._answer(request)
-        response.headers["docker-distribution-api-version"] = "registry/2.0"
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -55,21 +54,29 @@ class RegistryApplication:
 
     async def _ping(self, request: Request) -> Response:
         _only_reads(request)
-        caller = await self._identify(request, "")
-        if caller.anonymous and caller.token is None:
-            raise self._challenged(Refused(Reason.AUTHENTICATION_REQUIRED), request, "")
+        await self._somebody(request, "")
         return JSONResponse({})
 
     async def _catalog(self, request: Request) -> Response:
         _only_reads(request)
-        caller = await self._identify(request, CATALOG_SCOPE)
-        if caller.anonymous and caller.token is None:
-            raise self._challenged(Refused(Reason.AUTHENTICATION_REQUIRED), request, CATALOG_SCOPE)
-        if caller.token is not None and not any(scope.type == "registry" for scope in caller.token.scopes):
+        caller = await self._somebody(request, CATALOG_SCOPE)
+        if caller.token is not None and not caller.token.grants("catalog", "*", "registry"):
             text = f"This token was not issued for {CATALOG_SCOPE}. Ask for one with that scope."
-            refused = Refused(Reason.NO_PERMISSION, text, subject=caller.name, status=401)
+            reason = Reason.AUTHENTICATION_REQUIRED if caller.anonymous else Reason.NO_PERMISSION
+            refused = Refused(reason, text, subject=caller.name, status=401)
             raise self._challenged(refused, request, CATALOG_SCOPE)
         return await lists.list_repositories(self._registry, request, caller)
+
+    async def _somebody(self, request: Request, scope: str) -> Caller:
+        """An account that is still good, or nobody with a token."""
+        caller = await self._identify(request, scope)
+        try:
+            if caller.anonymous and caller.token is None:
+                raise Refused(Reason.AUTHENTICATION_REQUIRED)
+            await self._registry.authorizer.require_account(caller)
+        except Refused as refused:
+            raise self._challenged(refused, request, scope) from refused
+        return caller
 
     async def _identify(self, request: Request, scope: str) -> Caller:
         try:
