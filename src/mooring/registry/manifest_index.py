@@ -59,13 +59,13 @@ _BY_TAG = _STORED.join(
 @short
 def by_digest(connection: Connection, repository: str, digest: str) -> StoredManifest | None:
     row = connection.execute(_BY_DIGEST, {"repository": repository, "digest": digest}).first()
-    return StoredManifest(*row.t) if row else None
+    return StoredManifest(*row) if row else None
 
 
 @short
 def by_tag(connection: Connection, repository: str, tag: str) -> StoredManifest | None:
     row = connection.execute(_BY_TAG, {"repository": repository, "tag": tag}).first()
-    return StoredManifest(*row.t) if row else None
+    return StoredManifest(*row) if row else None
 
 
 def put(connection: Connection, now: int, push: Push) -> None:
