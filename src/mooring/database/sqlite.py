@@ -16,7 +16,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from mooring.database.database import P, T, Transaction
-from mooring.errors import ConfigurationError, Conflict, MooringError, StorageFull, StorageReadOnly, Unavailable
+from mooring.errors import (
+    ConfigurationError,
+    Conflict,
+    Invalid,
+    MooringError,
+    StorageFull,
+    StorageReadOnly,
+    Unavailable,
+)
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can lose commits when two connections write and checkpoint a WAL at once (sqlite.org/wal.html)."""
@@ -24,6 +32,9 @@ OLDEST_SQLITE = (3, 51, 3)
 READERS = 8
 LARGEST_BATCH = 128
 BUSY_MILLISECONDS = 10_000
+
+_SILENT = "The registry's database can't answer right now. Try again shortly."
+_DAMAGED = "The registry's database is damaged, or its file is no database. Its operator has to restore a backup."
 
 Work = tuple[Callable[[Connection], Any], "Future[Any]"]
 
@@ -106,6 +117,10 @@ class SQLite:
 
     def _commit_together(self, batch: list[Work]) -> None:
         """Many waiting transactions share one sync; each has a savepoint, so one that fails takes none along."""
+        # From here on nobody can give up any more: an answer to one who had would end this thread.
+        batch = [(run, future) for run, future in batch if future.set_running_or_notify_cancel()]
+        if not batch:
+            return
         results: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with translated_errors(), self.engine.connect() as connection:
@@ -113,6 +128,7 @@ class SQLite:
                 with connection.begin():
                     for run, future in batch:
                         results.append((future, *_attempt(connection, run)))
+                        _require_open(connection)
         except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
             for _, future in batch:
                 future.set_exception(error)
@@ -132,6 +148,13 @@ def _attempt(connection: Connection, run: Callable[[Connection], Any]) -> tuple[
         raise
     except Exception as error:  # noqa: BLE001 - handed to the one who waits for this transaction
         return None, error
+
+
+def _require_open(connection: Connection) -> None:
+    """Raises Unavailable when an error made SQLite roll back all that was done (sqlite.org/lang_transaction.html)."""
+    raw = connection.connection.dbapi_connection
+    if raw is None or not raw.in_transaction:
+        raise Unavailable(_SILENT)
 
 
 def _engine(path: Path) -> Engine:
@@ -177,6 +200,8 @@ def translated_errors() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise translated(error) from error
+    except UnicodeEncodeError as error:
+        raise Invalid("The request has text that can't be stored.") from error
 
 
 def translated(error: DBAPIError) -> MooringError | DBAPIError:
@@ -189,5 +214,7 @@ def translated(error: DBAPIError) -> MooringError | DBAPIError:
     if "readonly database" in text or "read-only" in text:
         return StorageReadOnly()
     if any(sign in text for sign in ("locked", "busy", "unable to open", "disk I/O error")):
-        return Unavailable("The registry's database can't answer right now. Try again shortly.")
+        return Unavailable(_SILENT)
+    if "not a database" in text or "malformed" in text:
+        return Unavailable(_DAMAGED)
     return error
