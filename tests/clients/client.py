@@ -87,6 +87,7 @@ def shell_in(home: Path, registry: str) -> Shell:
     for directory in directories.values():
         directory.mkdir(parents=True, exist_ok=True)
     containers = home / "registries.conf"
+    (home / "docker" / "config.json").write_text("{}")
     containers.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
