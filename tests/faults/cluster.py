@@ -1,0 +1,93 @@
+"""The cluster under test: PostgreSQL, a shared store, replicas as processes, a load balancer."""
+
+import base64
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests import postgresql
+from tests.faults import balancer
+from tests.faults.balancer import Balancer
+from tests.faults.replica import Replica
+from tests.postgresql import PostgreSQL
+from tests.server import PASSWORD, free_port
+
+USERNAME = "admin"
+
+
+@dataclass
+class Cluster:
+    directory: Path
+    database: PostgreSQL
+    environment: dict[str, str]
+    replicas: list[Replica] = field(default_factory=list)
+    balancer: Balancer | None = None
+
+    @property
+    def url(self) -> str:
+        assert self.balancer is not None
+        return self.balancer.url
+
+    def replica(self, name: str, *, module: str = "mooring", **changes: str) -> Replica:
+        """A replica that has not been started, with its own changes to what all were told."""
+        return Replica(name, free_port(), {**self.environment, **changes}, self.directory, module)
+
+    def start(self, count: int, module: str = "mooring") -> None:
+        self.replicas = [self.replica(f"replica-{number}", module=module) for number in range(1, count + 1)]
+        self.replicas[0].start()
+        for replica in self.replicas[1:]:
+            replica.launch()
+        for replica in self.replicas[1:]:
+            replica.wait_until_ready()
+        self.balance()
+
+    def balance(self, *more: Replica) -> None:
+        """Point the load balancer to the replicas, and to those others."""
+        ports = [replica.port for replica in [*self.replicas, *more]]
+        if self.balancer is None:
+            self.balancer = balancer.start(self.directory, ports)
+        else:
+            self.balancer.reconfigure(ports)
+
+    def mooring(self, *words: str) -> str:
+        """Run a command of `mooring` as an operator of this cluster."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mooring", *words],
+            env={**os.environ, **self.environment, "MOORING_DATA": str(self.directory / "operator")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    def stop(self) -> None:
+        if self.balancer is not None:
+            self.balancer.stop()
+        for replica in self.replicas:
+            replica.kill()
+
+
+@contextlib.contextmanager
+def running(directory: Path, count: int, more: Mapping[str, str], module: str = "mooring") -> Iterator[Cluster]:
+    with postgresql.running() as database:
+        store = directory / "store"
+        store.mkdir()
+        environment = {
+            "MOORING_DATABASE_URL": database.create(),
+            "MOORING_STORE": f"file://{store}",
+            "MOORING_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "MOORING_ADMIN_PASSWORD": PASSWORD,
+            **more,
+        }
+        cluster = Cluster(directory, database, environment)
+        try:
+            cluster.start(count, module)
+            yield cluster
+        finally:
+            cluster.stop()

@@ -1,0 +1,102 @@
+"""One replica as a process of its own, with whatever clock, key or address a fault gives it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.server import HOST, processes
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass
+class Replica:
+    name: str
+    port: int
+    environment: Mapping[str, str]
+    directory: Path
+    module: str = "mooring"
+    prefix: tuple[str, ...] = ()
+    """A program that runs it, such as `faketime +2h`."""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self, deadline: float = 60, *, ready: bool = True) -> None:
+        self.launch()
+        if ready:
+            self.wait_until_ready(deadline)
+
+    def launch(self) -> None:
+        own = {
+            "MOORING_HOST": HOST,
+            "MOORING_PORT": str(self.port),
+            "MOORING_DATA": str(self.directory / self.name),
+            "MOORING_REPLICA": self.name,
+            "MOORING_WORKERS": "1",
+        }
+        with (self.directory / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.prefix, sys.executable, "-m", self.module, "serve"],
+                env={**os.environ, **own, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """SIGTERM, as in a rolling restart."""
+        if self.process is not None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(30)
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to every process of it."""
+        if self.process is None:
+            return
+        while processes(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            time.sleep(0.01)
+        self.process.wait()
+        self.process = None
+
+    def readiness(self) -> dict[str, object] | None:
+        """What `/readyz` says, or None where nothing answers."""
+        try:
+            with _direct.open(f"http://{HOST}:{self.port}/readyz", timeout=5) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as answer:
+            with suppress(ValueError):
+                return dict(json.load(answer))
+            return {"ready": False}
+        except OSError:
+            return None
+
+    def wait_until_ready(self, deadline: float = 60) -> None:
+        self._wait(deadline, wanted=True)
+
+    def wait_until_wrong(self, deadline: float = 60) -> str:
+        """Its own words for what is wrong with it."""
+        found = self._wait(deadline, wanted=False)
+        return json.dumps(found.get("failed", {}), ensure_ascii=False)
+
+    def _wait(self, deadline: float, *, wanted: bool) -> dict[str, object]:
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            found = self.readiness()
+            if found is not None and found.get("ready") is wanted:
+                return found
+            time.sleep(0.1)
+        tail = (self.directory / f"{self.name}.log").read_text(errors="replace")[-2000:]
+        raise TimeoutError(f"{self.name} is not {'ready' if wanted else 'unready'} after {deadline} s\n{tail}")
