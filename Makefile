@@ -6,7 +6,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
-CODE := $(wildcard src tests bench)
+CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
 tools unit conformance bench bench-quick: export MOORING_TOOLS := $(TOOLS)
