@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mooring.access import challenge
 from mooring.access.authorizer import Authorizer
 from mooring.access.caller import Callers
 from mooring.access.epoch import POLL_SECONDS, Epoch
@@ -45,6 +46,7 @@ from mooring.registry.registry import Registry
 from mooring.registry.uploads import Hashes
 from mooring.settings import Settings, load
 from mooring.storage.filesystem import FileStore
+from mooring.web.landing import landing
 
 HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
@@ -173,7 +175,11 @@ def routes(parts: Parts) -> list[BaseRoute]:
             raise NotFound
         return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    async def front(request: Request) -> Response:
+        return landing(request, challenge.origin(request, parts.configuration.settings))
+
     return [
+        Explained("/", front),
         Explained("/service/token", tokens.get, methods=["GET"]),
         Explained("/service/token", tokens.post, methods=["POST"]),
         Explained("/.well-known/jwks.json", jwks),

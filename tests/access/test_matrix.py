@@ -60,7 +60,7 @@ V2: Final = {
     ("GET", "/v2/{name}/referrers/{reference}"): Expected("pull", f"/v2/{{name}}/referrers/{UNKNOWN}", 200),
 }
 
-OPEN: Final = {"/.well-known/jwks.json": 200, "/livez": 200, "/readyz": 200, "/metrics": 200}
+OPEN: Final = {"/": 200, "/.well-known/jwks.json": 200, "/livez": 200, "/readyz": 200, "/metrics": 200}
 """Routes that answer everybody alike, whatever he sends."""
 
 TOKENS: Final = "/service/token"
