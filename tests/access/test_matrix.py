@@ -4,7 +4,6 @@ The routes are taken from the application. One that nobody wrote an expectation 
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +12,9 @@ from starlette.routing import Route
 
 from mooring.app import routes
 from mooring.registry.endpoints.routes import ROUTES
-from tests.access.people import CONFIG, IMAGE, MANIFEST, PROJECTS, Caller, Stage, set_stage
+from tests.access.people import CONFIG, IMAGE, MANIFEST, PROJECTS, Caller, Stage
 from tests.access.verdicts import LET_THROUGH, Verdict, broken, differences, logged_in, on_repository
-from tests.http.site import Headers, Reply, Site
+from tests.http.site import Headers, Reply
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 HELD: Final = f"sha256:{hashlib.sha256(CONFIG).hexdigest()}"
@@ -64,14 +63,6 @@ OPEN: Final = {"/": 200, "/.well-known/jwks.json": 200, "/livez": 200, "/readyz"
 """Routes that answer everybody alike, whatever he sends."""
 
 TOKENS: Final = "/service/token"
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    directory = tmp_path_factory.mktemp("stage")
-    with pytest.MonkeyPatch.context() as patch, Site(directory / "data") as site:
-        patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
-        yield set_stage(site)
 
 
 def test_every_v2_route_has_an_expectation() -> None:
@@ -135,6 +126,7 @@ def test_every_other_route_has_an_expectation(stage: Stage) -> None:
 
 @pytest.mark.parametrize("path", sorted(OPEN))
 def test_what_is_open_to_all(stage: Stage, path: str) -> None:
+    stage.site.run(stage.site.parts.readiness.look())
     for caller in stage.callers.values():
         assert ask(stage, "GET", path, caller).status == OPEN[path], caller.name
         for method in set(METHODS) - {"GET", "HEAD"}:

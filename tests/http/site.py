@@ -71,7 +71,6 @@ class Site:
         self.parts: Parts = assemble(self.settings)
         self.application = application(self.parts)
         self.run(self.parts.rotation.turn())
-        self.run(self.parts.readiness.look())
 
     def __enter__(self) -> Self:
         return self

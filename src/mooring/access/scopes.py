@@ -3,8 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
-LONGEST = 4096
+READABLE = re.compile(r"[!#-\[\]-~]{1,512}")
+"""Printable ASCII but for what JSON would escape: a text's length is its length in a token."""
+
+LONGEST = 8192
+"""Of all texts together: the token that names them must fit into headers, ours and those of proxies."""
+
 MOST = 64
 ACTION = re.compile(r"[a-z*][a-z-]{0,31}|\*")
 
@@ -24,9 +30,10 @@ class Scope:
 
 def parse_scopes(values: Iterable[str]) -> list[Scope]:
     """Each value may hold several scopes apart by spaces. What can't be read grants nothing and is left out."""
-    texts = [text for value in values for text in value[:LONGEST].split()][:MOST]
+    texts = [text for value in values for text in value.split() if READABLE.fullmatch(text)][:MOST]
+    fitting = [text for text, total in zip(texts, accumulate(map(len, texts)), strict=True) if total <= LONGEST]
     merged: dict[tuple[str, str], dict[str, None]] = {}
-    for scope in filter(None, map(_parse, texts)):
+    for scope in filter(None, map(_parse, fitting)):
         merged.setdefault((scope.type, scope.name), {}).update(dict.fromkeys(scope.actions))
     return [Scope(type_, name, tuple(actions)) for (type_, name), actions in merged.items()]
 
