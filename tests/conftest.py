@@ -7,8 +7,10 @@ from typing import Protocol
 
 import pytest
 
+from tests import postgresql as postgresqls
 from tests import server as servers
 from tests.api import Api
+from tests.postgresql import PostgreSQL
 from tests.server import Server
 
 _started: list[Server] = []
@@ -38,15 +40,20 @@ def admin(server: Server) -> Api:
     return Api(server.url, server.username, server.password)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for the whole run of a worker: a test makes its own database on it."""
+    with postgresqls.running() as server:
+        yield server
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers of a test's own. Those still running at its end are killed."""
     numbers = itertools.count()
     mine: list[Server] = []
 
-    def start(
-        data: Path | None = None, *, workers: int = 2, environment: Mapping[str, str] | None = None
-    ) -> Server:
+    def start(data: Path | None = None, *, workers: int = 2, environment: Mapping[str, str] | None = None) -> Server:
         directory = data or tmp_path / f"server-{next(numbers)}"
         running = servers.start(directory, workers=workers, environment=environment)
         mine.append(running)

@@ -19,7 +19,9 @@ DEBIAN: Final = {
     "docker": "docker.io",
     "docker-registry": "docker-registry",
     "dockerd": "docker.io",
+    "initdb": "postgresql",
     "podman": "podman",
+    "postgres": "postgresql",
     "skopeo": "skopeo",
 }
 
@@ -43,9 +45,7 @@ class Shell:
         """A new, empty directory."""
         return Path(tempfile.mkdtemp(dir=self.home))
 
-    def run(
-        self, *command: str | Path, stdin: str | None = None, merged: bool = False, timeout: float = 120
-    ) -> str:
+    def run(self, *command: str | Path, stdin: str | None = None, merged: bool = False, timeout: float = 120) -> str:
         """Run a program in `home` and return what it printed on standard output, or with `merged` on both.
 
         Raises Refused when it exits with anything but 0, or is not done after `timeout` seconds.
@@ -73,7 +73,8 @@ class Shell:
 
 def find(name: str) -> Path:
     """Where a program is. A test without it skips with one line, or fails where tools are required."""
-    places = [str(TOOLS), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    servers = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    places = [str(TOOLS), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *servers]
     path = shutil.which(name, path=os.pathsep.join(places))
     if path is None:
         package = f"apt-get install {DEBIAN[name]}" if name in DEBIAN else "tests/tools/go.sh, which needs Go"

@@ -3,15 +3,17 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mooring.errors import ConfigurationError
 
 CONFIG_VARIABLE = "MOORING_CONFIG"
+POSTGRESQL = ("postgresql://", "postgres://")
+S3 = "s3://"
 MIB = 1024 * 1024
 
 
@@ -50,9 +52,17 @@ class Settings(BaseSettings):
         None,
         description="Address that clients use, such as `https://registry.example`. The request's Host if unset.",
     )
-    database_url: str | None = Field(None, description="`sqlite:///…`. A file in the data directory if unset.")
-    store: str | None = Field(None, description="`file:///…`. A folder in the data directory if unset.")
-    master_key: SecretStr | None = Field(None, description="32 bytes in base64. Made in the data directory if unset.")
+    database_url: SecretStr | None = Field(
+        None, description="`postgresql://…` or `sqlite:///…`. A file in the data directory if unset."
+    )
+    store: str | None = Field(
+        None,
+        description="`s3://BUCKET/PREFIX?endpoint=…&region=…` or `file:///…`. A folder in the data directory if unset.",
+    )
+    store_redirect: bool = Field(False, description="Whether pulls are sent to the bucket itself, by signed addresses.")
+    master_key: SecretStr | None = Field(
+        None, description="32 bytes in base64. Made in the data directory if unset; with PostgreSQL it must be given."
+    )
     master_key_file: Path | None = Field(None, description="A file that holds the master key instead.")
 
     token_life_seconds: int = Field(1800, ge=60, le=86400, description="Life of an access token.")
@@ -76,16 +86,41 @@ class Settings(BaseSettings):
     )
 
     @property
+    def database_is_shared(self) -> bool:
+        """Whether replicas on other machines may use the same database."""
+        url = self.database_url.get_secret_value() if self.database_url else ""
+        return url.startswith(POSTGRESQL)
+
+    @property
+    def store_is_shared(self) -> bool:
+        return self.store is not None and self.store.startswith(S3)
+
+    @property
     def database_path(self) -> Path:
         if self.database_url is None:
             return self.data / "mooring.db"
-        return Path(_path_of(self.database_url, "sqlite", "MOORING_DATABASE_URL"))
+        known = "sqlite:/// or postgresql://"
+        return Path(_path_of(self.database_url.get_secret_value(), "sqlite", "MOORING_DATABASE_URL", known))
 
     @property
     def store_path(self) -> Path:
         if self.store is None:
             return self.data / "objects"
-        return Path(_path_of(self.store, "file", "MOORING_STORE"))
+        return Path(_path_of(self.store, "file", "MOORING_STORE", "file:/// or s3://"))
+
+    @model_validator(mode="after")
+    def what_is_shared_is_complete(self) -> Self:
+        if self.database_is_shared and self.master_key is None and self.master_key_file is None:
+            raise ValueError(
+                "MOORING_DATABASE_URL is PostgreSQL's, so every replica must be given the same master key: "
+                "set MOORING_MASTER_KEY or MOORING_MASTER_KEY_FILE (make one with: openssl rand -base64 32)"
+            )
+        if self.database_is_shared and self.store is None:
+            raise ValueError(
+                "MOORING_DATABASE_URL is PostgreSQL's, so every replica must be given the same store: "
+                "set MOORING_STORE to s3://BUCKET/PREFIX or to a shared directory, file:///PATH"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -124,8 +159,8 @@ def load(**given: Any) -> Settings:
         raise ConfigurationError("The configuration is not valid.\n  " + "\n  ".join(lines)) from error
 
 
-def _path_of(url: str, scheme: str, variable: str) -> str:
+def _path_of(url: str, scheme: str, variable: str, known: str) -> str:
     prefix = f"{scheme}:///"
     if not url.startswith(prefix):
-        raise ConfigurationError(f"{variable} must start with {prefix} in this version; it does not.")
+        raise ConfigurationError(f"{variable} must start with {known}; it does not.")
     return url.removeprefix(prefix) if scheme == "sqlite" else "/" + url.removeprefix(prefix)

@@ -5,7 +5,7 @@
 set -u
 
 wanted='dockerd:docker.io docker:docker-cli skopeo:skopeo podman:podman buildah:buildah docker-registry:docker-registry
-    iptables:iptables runc:runc newuidmap:uidmap fuse-overlayfs:fuse-overlayfs'
+    iptables:iptables runc:runc newuidmap:uidmap fuse-overlayfs:fuse-overlayfs postgres:postgresql'
 policy=/usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
 
@@ -28,6 +28,7 @@ there() {
 }
 
 PATH=$PATH:/usr/sbin:/sbin
+for place in /usr/lib/postgresql/*/bin; do PATH=$PATH:$place; done
 missing=
 for pair in $wanted; do
     there "$pair" || missing="$missing $pair"

@@ -6,10 +6,10 @@ ago, is asked of the database again. That bounds how long a revoked right lives 
 
 import time
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from mooring.access.tables import access_epoch
-from mooring.database import Database, short
+from mooring.database import Database, rows, short
 
 POLL_SECONDS = 0.5
 TRUSTED_SECONDS = 1.5
@@ -41,8 +41,5 @@ def read(connection: Connection) -> int:
 
 def advance(connection: Connection) -> None:
     """Call in each transaction that changes an account, a membership or a project."""
-    changed = connection.execute(
-        update(access_epoch).where(access_epoch.c.id == 1).values(value=access_epoch.c.value + 1)
-    )
-    if changed.rowcount == 0:
-        connection.execute(insert(access_epoch).values(id=1, value=1))
+    rows.add_if_new(connection, access_epoch, {"id": 1, "value": 0})
+    connection.execute(update(access_epoch).where(access_epoch.c.id == 1).values(value=access_epoch.c.value + 1))

@@ -18,6 +18,7 @@ from mooring.access.tables import signing_keys
 from mooring.cluster.clock import SECOND
 from mooring.cluster.heartbeat import serving
 from mooring.cluster.master_key import MasterKey
+from mooring.database import locks, rows
 
 ALGORITHM = "ES256"
 CURVE = "P-256"
@@ -54,8 +55,8 @@ class Keyring:
 
 
 def load(connection: Connection, master_key: MasterKey) -> Keyring:
-    rows = connection.execute(select(signing_keys).order_by(signing_keys.c.created_at))
-    return Keyring(MappingProxyType({row.kid: _opened(row, master_key) for row in rows}))
+    found = connection.execute(select(signing_keys).order_by(signing_keys.c.created_at))
+    return Keyring(MappingProxyType({row.kid: _opened(row, master_key) for row in found}))
 
 
 def create(connection: Connection, master_key: MasterKey, now: int) -> str:
@@ -83,7 +84,7 @@ def acknowledge(connection: Connection, replica: str, keyring: Keyring) -> None:
     # A key may have gone since this ring was loaded.
     present = connection.scalars(select(signing_keys.c.kid).where(signing_keys.c.kid.in_(new)))
     for kid in sorted(present):
-        connection.execute(insert(acknowledgements).values(kid=kid, replica=replica))
+        rows.add_if_new(connection, acknowledgements, {"kid": kid, "replica": replica})
 
 
 def unacknowledged(connection: Connection, replica: str) -> bool:
@@ -94,8 +95,14 @@ def unacknowledged(connection: Connection, replica: str) -> bool:
     )
 
 
+def hold(connection: Connection) -> None:
+    """Let nobody else look at the keyring in order to change it, until this transaction ends."""
+    locks.hold(connection, "keyring")
+
+
 def advance(connection: Connection, now: int, token_life: int) -> None:
     """Move each key on: pending to active once all live replicas have it, then the older ones out. Microseconds."""
+    hold(connection)
     live = serving(connection, now)
     pending = select(signing_keys.c.kid).where(signing_keys.c.state == "pending")
     for kid in list(connection.scalars(pending.order_by(signing_keys.c.created_at))):

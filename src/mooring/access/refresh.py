@@ -32,7 +32,8 @@ def issue(connection: Connection, now: int, *, subject: str, service: str, clien
 
 def use(connection: Connection, now: int, token: str, service: str, life_days: int) -> Account:
     """Prove an account by a refresh token and prolong its life. Raises Refused."""
-    row = connection.execute(select(refresh_tokens).where(refresh_tokens.c.token_hash == _hash(token))).first()
+    named = select(refresh_tokens).where(refresh_tokens.c.token_hash == _hash(token))
+    row = connection.execute(named.with_for_update()).first()
     if row is None or row.service != service:
         raise Refused(Reason.BAD_CREDENTIALS, "The refresh token is unknown or was revoked. Log in again.")
     if row.expires_at < now:

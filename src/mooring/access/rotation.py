@@ -68,6 +68,7 @@ class Rotation:
 
     def _move(self, connection: Connection, loaded: Keyring) -> None:
         now = self._clock.now()
+        keyring.hold(connection)
         keyring.acknowledge(connection, self._replica, loaded)
         if keyring.rotation_due(connection, now, self._key_life):
             keyring.create(connection, self._master_key, now)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from mooring import __version__
 from mooring.cluster.clock import SECOND
 from mooring.cluster.tables import replicas
+from mooring.database import rows
 
 LIFE = 20 * SECOND
 """A replica that was not seen for so long is taken for dead."""
@@ -43,7 +44,8 @@ def beat(connection: Connection, now: int, name: str, pulse: Pulse) -> None:
     values = {**asdict(pulse), "keys": list(pulse.keys), "version": __version__, "seen_at": now}
     changed = connection.execute(update(replicas).where(replicas.c.name == name).values(values))
     if changed.rowcount == 0:
-        connection.execute(insert(replicas).values(name=name, started_at=now, **values))
+        row = {"name": name, "started_at": now, **values}
+        rows.put(connection, replicas, row, key=(replicas.c.name,), change=set(values))
         connection.execute(delete(replicas).where(replicas.c.seen_at < now - FORGET))
 
 
@@ -58,7 +60,7 @@ def serving(connection: Connection, now: int) -> set[str]:
 
 
 def known(connection: Connection) -> Sequence[Replica]:
-    rows = connection.execute(select(replicas).order_by(replicas.c.name))
+    found = connection.execute(select(replicas).order_by(replicas.c.name))
     return [
         Replica(
             row.name,
@@ -67,5 +69,5 @@ def known(connection: Connection) -> Sequence[Replica]:
             row.seen_at,
             Pulse(row.ready, row.failed, row.keys, row.configuration_version, row.clock_offset, row.clock_error),
         )
-        for row in rows
+        for row in found
     ]

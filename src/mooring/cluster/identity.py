@@ -2,26 +2,21 @@
 
 import uuid
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
 from mooring.cluster.master_key import MasterKey
 from mooring.cluster.tables import cluster
+from mooring.database import rows
 from mooring.errors import ConfigurationError
 
 
 def establish(connection: Connection, now: int, master_key: MasterKey) -> str:
     """Make the row if there is none; answers the cluster's id. Raises ConfigurationError for a wrong master key."""
-    row = _row(connection)
-    if row is None:
-        cluster_id = str(uuid.uuid4())
-        connection.execute(
-            insert(cluster).values(
-                id=1, cluster_id=cluster_id, master_key_check=master_key.check_value(), created_at=now
-            )
-        )
-        return cluster_id
-    master_key.require(row.master_key_check)
-    return str(row.cluster_id)
+    if _row(connection) is None:
+        check = master_key.check_value()
+        row = {"id": 1, "cluster_id": str(uuid.uuid4()), "master_key_check": check, "created_at": now}
+        rows.add_if_new(connection, cluster, row)
+    return require(connection, master_key)
 
 
 def require(connection: Connection, master_key: MasterKey) -> str:

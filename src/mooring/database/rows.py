@@ -16,7 +16,9 @@ def add(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
 
 def add_if_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is there already; never check-then-insert (go-gitea/gitea#19586)."""
-    return connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing()).rowcount > 0
+    statement = _insert(connection, table).values(row).on_conflict_do_nothing()
+    # Of an insert, unlike an update, SQLAlchemy keeps no count unless it is asked to.
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount > 0
 
 
 def put(

@@ -8,12 +8,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from mooring.database import locks
 from mooring.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+PATIENCE_SECONDS = 600
 
 
 def migrate(connection: Connection) -> None:
+    """Raises ConfigurationError for a newer version's schema. Replicas that start together take turns."""
+    locks.hold(connection, "schema", patience_seconds=PATIENCE_SECONDS)
     config = _config()
     config.attributes["connection"] = connection
     refuse_newer(connection)

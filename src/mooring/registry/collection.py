@@ -58,7 +58,11 @@ def enqueue_removal(connection: Connection, object_key: str, due_at: int) -> Non
 
 
 def review_due(connection: Connection, now: int, delay: int) -> Collected:
-    """Take due reviews, at most BATCH of them, and do what each finds. `delay` in microseconds."""
+    """Take due reviews, at most BATCH of them, and do what each finds. `delay` in microseconds.
+
+    Waits for no push: what one holds at the moment stays due. In the order of digests, so that two replicas that
+    review at once can't wait for each other crosswise.
+    """
     due = connection.execute(
         select(blob_reviews.c.repository_id, blob_reviews.c.digest)
         .where(blob_reviews.c.due_at <= now)
@@ -66,8 +70,8 @@ def review_due(connection: Connection, now: int, delay: int) -> Collected:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
-    total = Collected(reviews=len(due))
-    for repository_id, digest in due:
+    total = Collected()
+    for repository_id, digest in sorted(due, key=lambda row: (row.digest, row.repository_id)):
         if repository_id == NO_REPOSITORY:
             total += _review_blob(connection, now, digest)
         else:
@@ -101,7 +105,12 @@ def forget_removals(connection: Connection, object_keys: Sequence[str]) -> None:
 
 def _review_link(connection: Connection, now: int, delay: int, repository_id: int, digest: str) -> Collected:
     link = (repository_blobs.c.repository_id == repository_id) & (repository_blobs.c.digest == digest)
-    linked_at = connection.execute(select(repository_blobs.c.linked_at).where(link).with_for_update()).scalar()
+    linked_at = connection.execute(select(repository_blobs.c.linked_at).where(link)).scalar()
+    if linked_at is not None:
+        held = select(repository_blobs.c.linked_at).where(link).with_for_update(skip_locked=True)
+        linked_at = connection.execute(held).scalar()
+        if linked_at is None:
+            return Collected()
     referenced = connection.execute(
         select(
             exists().where(
@@ -112,26 +121,31 @@ def _review_link(connection: Connection, now: int, delay: int, repository_id: in
     ).scalar()
     if linked_at is None or referenced:
         _end_review(connection, repository_id, digest)
-        return Collected()
+        return Collected(reviews=1)
     if linked_at + delay > now:
         review = (blob_reviews.c.repository_id == repository_id) & (blob_reviews.c.digest == digest)
         connection.execute(update(blob_reviews).where(review).values(due_at=linked_at + delay))
-        return Collected()
+        return Collected(reviews=1)
     connection.execute(delete(repository_blobs).where(link))
     _end_review(connection, repository_id, digest)
     enqueue_review(connection, NO_REPOSITORY, digest, now)
-    return Collected(links=1)
+    return Collected(reviews=1, links=1)
 
 
 def _review_blob(connection: Connection, now: int, digest: str) -> Collected:
+    blob = blobs.c.digest == digest
+    known = connection.execute(select(blobs.c.digest).where(blob)).first() is not None
+    held = select(blobs.c.object_key).where(blob).with_for_update(skip_locked=True)
+    key = connection.execute(held).scalar() if known else None
+    if known and key is None:
+        return Collected()
     _end_review(connection, NO_REPOSITORY, digest)
-    key = connection.execute(select(blobs.c.object_key).where(blobs.c.digest == digest).with_for_update()).scalar()
     linked = connection.execute(select(exists().where(repository_blobs.c.digest == digest))).scalar()
     if key is None or linked:
-        return Collected()
+        return Collected(reviews=1)
     connection.execute(delete(blobs).where(blobs.c.digest == digest))
     enqueue_removal(connection, key, now + READERS_GRACE)
-    return Collected(blobs=1)
+    return Collected(reviews=1, blobs=1)
 
 
 def _end_review(connection: Connection, repository_id: int, digest: str) -> None:

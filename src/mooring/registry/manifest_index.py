@@ -75,7 +75,7 @@ def put(connection: Connection, now: int, push: Push) -> None:
     manifest_id = _id_of(connection, repository_id, push.digest)
     if manifest_id is None:
         manifest_id = _insert(connection, now, repository_id, push, blob_bytes + len(push.body))
-    for tag in push.tags:
+    for tag in sorted(push.tags):
         set_tag(connection, now, repository_id, tag, manifest_id)
     connection.execute(
         update(repositories_table).where(repositories_table.c.id == repository_id).values(updated_at=now)
@@ -104,7 +104,7 @@ def delete_manifest(connection: Connection, now: int, repository: str, digest: s
     needed = select(manifest_references.c.digest).where(
         manifest_references.c.manifest_id == manifest_id, manifest_references.c.kind == "blob"
     )
-    for blob in connection.scalars(needed).all():
+    for blob in sorted(connection.scalars(needed)):
         enqueue_review(connection, repository_id, blob, now + delay)
     connection.execute(delete(tags).where(tags.c.manifest_id == manifest_id))
     connection.execute(delete(manifest_references).where(manifest_references.c.manifest_id == manifest_id))
@@ -162,6 +162,7 @@ def _require_blobs(connection: Connection, repository_id: int, manifest: Manifes
                 repository_blobs.c.repository_id == repository_id,
                 repository_blobs.c.digest.in_(digests[start : start + CHUNK]),
             )
+            .order_by(repository_blobs.c.digest)
             .with_for_update(read=True, of=repository_blobs)
         )
         found.update((digest, size) for digest, size in found_rows)

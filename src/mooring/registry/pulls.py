@@ -42,12 +42,12 @@ class Pulls:
 def _write(
     connection: Connection, counts: Counter[int], seen: dict[int, int], seen_tags: dict[tuple[int, str], int]
 ) -> None:
-    # In the order of their ids, so that two replicas' flushes can't wait for each other.
+    # In the order in which a push locks, and by their ids, so that nobody can wait for each other crosswise.
+    for (repository_id, tag), now in sorted(seen_tags.items()):
+        tagged = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
+        connection.execute(update(tags).where(tagged).values(pulled_at=now))
+    for manifest_id, now in sorted(seen.items()):
+        connection.execute(update(manifests).where(manifests.c.id == manifest_id).values(pulled_at=now))
     for repository_id, count in sorted(counts.items()):
         row = repositories.c.id == repository_id
         connection.execute(update(repositories).where(row).values(pull_count=repositories.c.pull_count + count))
-    for manifest_id, now in sorted(seen.items()):
-        connection.execute(update(manifests).where(manifests.c.id == manifest_id).values(pulled_at=now))
-    for (repository_id, tag), now in sorted(seen_tags.items()):
-        row = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
-        connection.execute(update(tags).where(row).values(pulled_at=now))

@@ -27,7 +27,7 @@ def remove_repository(connection: Connection, now: int, project_id: int, reposit
     columns = [object_removals.c.object_key, object_removals.c.due_at]
     connection.execute(insert(object_removals).from_select(columns, unfinished))
     links = select(repository_blobs.c.digest).where(repository_blobs.c.repository_id == repository_id)
-    for digest in connection.scalars(links).all():
+    for digest in sorted(connection.scalars(links)):
         enqueue_review(connection, NO_REPOSITORY, digest, now)
     for table in (uploads, repository_blobs, blob_reviews, manifest_references, tags, manifests):
         connection.execute(delete(table).where(table.c.repository_id == repository_id))

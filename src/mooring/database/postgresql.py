@@ -1,0 +1,178 @@
+"""PostgreSQL for any number of replicas: transactions run in threads, on a bounded pool of connections."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from mooring.database import sqlstates
+from mooring.database.database import P, T, Transaction
+from mooring.errors import ConfigurationError, MooringError, Unavailable
+
+THREADS = 10
+SPARE_CONNECTIONS = 2
+"""For `read_now` and `write_now`, which run in their caller's thread."""
+
+CONNECT_SECONDS = 3
+POOL_SECONDS = 4.0
+ANSWER_SECONDS = 20.0
+"""The server ends a statement before; this is for a server that says nothing at all."""
+
+SESSION = {
+    "statement_timeout": 15_000,
+    "lock_timeout": 5_000,
+    "idle_in_transaction_session_timeout": 30_000,
+}
+"""Milliseconds."""
+
+ATTEMPTS = 4
+R = TypeVar("R")
+
+
+class PostgreSQL:
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self.engine.execution_options(postgresql_readonly=True)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._free = asyncio.Semaphore(THREADS)
+
+    async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._in_thread(partial(self.read_now, transaction, *args, **kwargs))
+
+    async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._in_thread(partial(self.write_now, transaction, *args, **kwargs))
+
+    def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # READ COMMITTED gives each statement its own snapshot anyway; without BEGIN and ROLLBACK one trip is enough.
+        engine = self._single if getattr(transaction, "short", False) else self._reading
+
+        def read() -> T:
+            with engine.connect() as connection:
+                return transaction(connection, *args, **kwargs)
+
+        return self._attempt(read, sqlstates.worth_reading_again)
+
+    def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def write() -> T:
+            with self.engine.connect() as connection:
+                with connection.begin() as running:
+                    try:
+                        result = transaction(connection, *args, **kwargs)
+                    except DBAPIError as error:
+                        raise sqlstates.NotCommitted(error) from error
+                    running.commit()
+                return result
+
+        return self._attempt(write, sqlstates.worth_writing_again)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self.engine.dispose()
+
+    def _attempt(self, run: Callable[[], R], worthwhile: Callable[[Exception], bool]) -> R:
+        """Run, and again where that may help and can't do the work twice. Raises what the error means."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return run()
+            except PoolTimeout as error:
+                raise Unavailable("The registry's database is busy. Try again shortly.") from error
+            except UnicodeEncodeError as error:
+                raise sqlstates.UNWRITABLE from error
+            except (DBAPIError, sqlstates.NotCommitted) as error:
+                if sqlstates.server_demoted(error):
+                    self.engine.dispose()
+                if left and worthwhile(error):
+                    time.sleep(random.uniform(0, 0.02) * (ATTEMPTS - left))  # noqa: S311 - apart, not secret
+                    continue
+                cause = error.error if isinstance(error, sqlstates.NotCommitted) else error
+                assert isinstance(cause, DBAPIError)
+                raise sqlstates.translated(cause) from cause
+        raise AssertionError("unreachable")
+
+    async def _in_thread(self, call: Callable[[], R]) -> R:
+        """Take a free thread, within a bounded time; it stays taken until its work is done, whoever gave up on it."""
+        try:
+            async with asyncio.timeout(POOL_SECONDS):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise Unavailable("The registry's database is busy. Try again shortly.") from error
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[R] = loop.create_future()
+        self._threads.submit(self._work, call, loop, answer)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError as error:
+            raise Unavailable("The registry's database does not answer. Try again shortly.") from error
+
+    def _work(self, call: Callable[[], R], loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[R]") -> None:
+        result: Any = None
+        failure: BaseException | None = None
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._hand_over, answer, result, failure)
+
+    def _hand_over(self, answer: "asyncio.Future[R]", result: R, failure: BaseException | None) -> None:
+        self._free.release()
+        if answer.done():
+            return
+        if failure is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(failure)
+
+
+def _engine(url: str) -> Engine:
+    """By libpq's own rules for addresses: several hosts, TLS, a password file. Raises ConfigurationError."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise ConfigurationError("MOORING_DATABASE_URL is not an address that PostgreSQL's clients read.") from error
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    usual = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "mooring",
+        # A standby that a failover left behind is no database to serve from.
+        "target_session_attrs": "read-write",
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+    known: dict[str, Any] = {**usual, **given, "options": f"{options} {given.get('options', '')}".strip()}
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(**known),
+        poolclass=QueuePool,
+        pool_size=THREADS,
+        max_overflow=SPARE_CONNECTIONS,
+        pool_timeout=POOL_SECONDS,
+        isolation_level="READ COMMITTED",
+    )
+
+
+def refuse_unfit(connection: Connection) -> None:
+    """Raises ConfigurationError for a server that is too old or a database that can't hold every text."""
+    version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+    if int(version) < 150_000:
+        raise ConfigurationError(f"PostgreSQL 15 or newer is needed; the server has {int(version) // 10_000}.")
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise ConfigurationError(f"The database's encoding is {encoding}; create one with ENCODING 'UTF8'.")
+
+
+__all__ = ["MooringError", "PostgreSQL", "refuse_unfit"]
