@@ -30,6 +30,8 @@ def main() -> int:
         directory = Path(running.enter_context(place))
         if whole and shutil.disk_usage(directory).free < ROOM:
             print(f"less than {ROOM >> 30} GiB free: a full run may not fit; --directory takes another disk")
+        if (busy := os.getloadavg()[0]) > 1:
+            print(f"something else keeps this machine busy (load {busy:.1f}): the figures will be off")
         registries, missing = start(directory, running, asked.only)
         machine = facts(directory) + (floors(directory) if whole else [])
         figures = measure(works, registries, scale)
@@ -53,9 +55,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def start(
-    directory: Path, running: ExitStack, only: Sequence[str] | None
-) -> tuple[list[Registry], list[str]]:
+def start(directory: Path, running: ExitStack, only: Sequence[str] | None) -> tuple[list[Registry], list[str]]:
     """Mooring first, then the peers; those that are missing are said and returned as lines."""
     registries, missing = [], []
     for name, starter in STARTED.items():

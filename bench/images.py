@@ -36,9 +36,7 @@ def verify_image(registry: Registry, repository: str, image: Image) -> None:
     """Raises Unexpected unless the tag gives the manifest pushed and its blobs come back by their digests."""
     with Line(registry.address, registry.fields(repository, "pull")) as line:
         accept = f"Accept: {MANIFEST_TYPE}\r\n".encode()
-        answer = line.ask("GET", f"/v2/{repository}/manifests/{image.tag}", accept).expect(
-            200, "GET manifest"
-        )
+        answer = line.ask("GET", f"/v2/{repository}/manifests/{image.tag}", accept).expect(200, "GET manifest")
         if answer.body != image.manifest:
             raise Unexpected(f"manifest {image.tag} came back changed")
         manifest = json.loads(answer.body)
@@ -53,9 +51,7 @@ async def _push_all(
 ) -> tuple[float, list[Exception]]:
     streams = [await Stream.open(registry.address) for _ in queues]
     host = "{}:{}".format(*registry.address)
-    clients = [
-        _Client(stream, host, repository, token) for stream, token in zip(streams, tokens, strict=True)
-    ]
+    clients = [_Client(stream, host, repository, token) for stream, token in zip(streams, tokens, strict=True)]
     start = time.perf_counter()
     done = await asyncio.gather(
         *(client.push(queue) for client, queue in zip(clients, queues, strict=True)), return_exceptions=True
@@ -86,9 +82,7 @@ class _Client:
         place = await self.ask(202, "PATCH", place, b"Content-Type: application/octet-stream\r\n", data)
         await self.ask(201, "PUT", closing(place, digest), body=b"")
 
-    async def ask(
-        self, status: int, method: str, target: str, fields: bytes = b"", body: bytes | None = None
-    ) -> str:
+    async def ask(self, status: int, method: str, target: str, fields: bytes = b"", body: bytes | None = None) -> str:
         """Sends one request; returns where to go on when an upload is under way."""
         request = message(method, target, self.host, self.fields + fields, body)
         answer = (await self.stream.ask(request)).expect(status, f"{method} {target}")

@@ -82,6 +82,8 @@ def robot_tokens(registry: Registry, scale: Scale) -> float:
 
 
 def person_tokens(registry: Registry, scale: Scale) -> float:
+    """Each worker has seen the password within the minute: its hash is slow by design, and not what is measured."""
+    rate(registry, TOKEN, basic(*ADMIN), 1)
     return rate(registry, TOKEN, basic(*ADMIN), scale.seconds)
 
 

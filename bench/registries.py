@@ -116,9 +116,7 @@ def _distribution(name: str, program: str, directory: Path, running: ExitStack) 
 
 
 @contextmanager
-def _process(
-    command: list[str], directory: Path, settings: dict[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: list[str], directory: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a registry with `settings` as its only MOORING_ variables; its output goes to `log`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "OTEL_"))}
     environment = kept | {f"MOORING_{key}": value for key, value in settings.items()}
@@ -138,9 +136,7 @@ def _process(
 
 
 def _version(program: str | Path, argument: str) -> str:
-    said = subprocess.run(
-        [program, argument], stdout=subprocess.PIPE, text=True, timeout=30, check=True
-    ).stdout
+    said = subprocess.run([program, argument], stdout=subprocess.PIPE, text=True, timeout=30, check=True).stdout
     return said.split()[-1].strip("()") if said.split() else "unknown"
 
 
