@@ -5,11 +5,10 @@ import os
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from mooring.cli.opened import opened, settings_of
 from mooring.cli.options import Config, Data
+from mooring.cli.tables import show
 from mooring.cluster import configuration
 from mooring.cluster.clock import rfc3339
 from mooring.cluster.master_key import master_key
@@ -41,17 +40,20 @@ def check(data: Data = None, config: Config = None) -> None:
 
 
 @application.command("list")
-def show(data: Data = None, config: Config = None) -> None:
+def show_settings(data: Data = None, config: Config = None) -> None:
     """Show what may be changed while serving, and what is in force."""
     with opened(config, data) as parts:
         found = parts.database.read_now(configuration.newest)
         settings = parts.configuration.settings
-    table = Table("setting", "value", "from")
-    for name in configuration.CHANGEABLE:
-        value = getattr(settings, name)
-        changed = found is not None and name in found.values
-        table.add_row(name, "" if value is None else str(value), "database" if changed else "this replica's settings")
-    Console().print(table)
+    changed = found.values if found is not None else {}
+    values = {name: getattr(settings, name) for name in configuration.CHANGEABLE}
+    show(
+        ("setting", "value", "from"),
+        (
+            (name, "" if value is None else str(value), "database" if name in changed else "this replica's settings")
+            for name, value in values.items()
+        ),
+    )
 
 
 @application.command("set")
@@ -79,11 +81,18 @@ def history(data: Data = None, config: Config = None) -> None:
     """Show who changed what, newest first."""
     with opened(config, data) as parts:
         versions = parts.database.read_now(configuration.history, 100)
-    table = Table("version", "changed", "by", "all that was set")
-    for version in versions:
-        values = ", ".join(f"{name}={value}" for name, value in version.values.items())
-        table.add_row(str(version.number), rfc3339(version.changed_at), version.changed_by, values)
-    Console().print(table)
+    show(
+        ("version", "changed", "by", "all that was set"),
+        (
+            (
+                str(version.number),
+                rfc3339(version.changed_at),
+                version.changed_by,
+                ", ".join(f"{name}={value}" for name, value in version.values.items()),
+            )
+            for version in versions
+        ),
+    )
 
 
 def _change(data: Data, config: Config, name: str, value: Any) -> None:
