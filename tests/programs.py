@@ -14,11 +14,13 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 TOOLS: Final = Path(os.environ.get("MOORING_TOOLS") or ROOT / ".tools") / "bin"
+REMEDY: Final = "To get it: "
 DEBIAN: Final = {
     "buildah": "buildah",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
     "dockerd": "docker.io",
+    "haproxy": "haproxy",
     "initdb": "postgresql",
     "podman": "podman",
     "postgres": "postgresql",
@@ -78,7 +80,7 @@ def find(name: str) -> Path:
     path = shutil.which(name, path=os.pathsep.join(places))
     if path is None:
         package = f"apt-get install {DEBIAN[name]}" if name in DEBIAN else "tests/tools/go.sh, which needs Go"
-        missing(f"{name} is not installed. To get it: make tools ({package})")
+        missing(f"{name} is not installed. {REMEDY}make tools ({package})")
     return Path(path)
 
 

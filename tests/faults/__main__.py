@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.faults import cluster as clusters
@@ -38,23 +39,30 @@ FAULTS: Mapping[str, Fault] = {
 }
 
 
-async def ordeal(cluster: Cluster, tally: Tally, seconds: float) -> None:
+async def ordeal(cluster: Cluster, tally: Tally, seconds: float, only: list[str] | None = None) -> None:
+    chosen = {name: fault for name, fault in FAULTS.items() if only is None or any(word in name for word in only)}
     load = Load(cluster.url, USERNAME, PASSWORD, tally)
     tally.begin("none")
     async with load.going():
-        for name, fault in FAULTS.items():
+        for name, fault in chosen.items():
             print(f"{name} ...", flush=True)
             row = tally.begin(name)
             async with fault(cluster, row):
                 await asyncio.sleep(seconds)
-        print("together ...", flush=True)
-        row = tally.begin("several at random together")
-        for _ in range(3):
-            for name in random.sample(TOGETHER, 2):
-                async with FAULTS[name](cluster, row):
-                    await asyncio.sleep(seconds / 3)
+        if only is None:
+            await together(cluster, tally, seconds)
     tally.begin("read back at the end")
     await load.read_all_back()
+
+
+async def together(cluster: Cluster, tally: Tally, seconds: float) -> None:
+    """Two faults at a time, drawn at random."""
+    row = tally.begin("several at random together")
+    for _ in range(3):
+        one, other = random.sample(TOGETHER, 2)
+        print(f"{one}, {other} ...", flush=True)
+        async with FAULTS[one](cluster, row), FAULTS[other](cluster, row):
+            await asyncio.sleep(seconds)
 
 
 async def control(cluster: Cluster, tally: Tally, seconds: float) -> None:
@@ -67,12 +75,13 @@ async def control(cluster: Cluster, tally: Tally, seconds: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--seconds", type=float, default=45, help="how long each fault lasts")
+    parser.add_argument("--only", action="append", help="only faults with this in their name")
     parser.add_argument("--write", type=Path, help="write the tables to this page")
     given = parser.parse_args()
     tally, broken = Tally(), Tally()
     with tempfile.TemporaryDirectory(prefix="mooring-faults-") as directory:
         for name, module, run, kept in (
-            ("good", "mooring", ordeal, tally),
+            ("good", "mooring", partial(ordeal, only=given.only), tally),
             ("broken", "tests.faults.broken", control, broken),
         ):
             place = Path(directory) / name
