@@ -39,7 +39,8 @@ class Credentials:
                 raise await self._wrong(name, source)
             return self._robot(robot)
         user = await self._database.read(find_user, name)
-        if not await self.passwords.matches(secret, user["password_hash"] if user else None) or user is None:
+        password_hash = user["password_hash"] if user else None
+        if not await self.passwords.matches(secret, password_hash, name) or user is None:
             raise await self._wrong(name, source)
         if user["disabled"]:
             raise Refused(Reason.DISABLED, subject=name)

@@ -36,26 +36,37 @@ class PasswordChecker:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, tuple[float, bool]] = OrderedDict()
+        self._running: dict[bytes, asyncio.Future[bool]] = {}
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
 
-    async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password fits the hash; None stands for an account that does not exist."""
+    async def matches(self, password: str, password_hash: str | None, account: str = "") -> bool:
+        """Whether the password fits the hash; None stands for an account that does not exist.
+
+        What is remembered is told apart by account: otherwise a quick answer would say that an account is not there.
+        """
         if len(password) > LONGEST:
             return False
-        name = self._name(password, password_hash or "")
+        name = self._name(account, password, password_hash or "")
         known = self._recall(name)
         if known is not None:
             return known
-        loop = asyncio.get_running_loop()
-        fits = await loop.run_in_executor(self._threads, _verify, password, password_hash)
+        fits = await asyncio.shield(self._running.get(name) or self._start(name, password, password_hash))
         self._remember(name, fits)
         return fits
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._threads, hash_password, password)
 
-    def _name(self, password: str, password_hash: str) -> bytes:
-        return hmac.digest(self._key, f"{password_hash}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+    def _start(self, name: bytes, password: str, password_hash: str | None) -> "asyncio.Future[bool]":
+        """One check for all who ask the same at once, as the jobs of a pipeline do."""
+        running = asyncio.get_running_loop().run_in_executor(self._threads, _verify, password, password_hash)
+        self._running[name] = running
+        running.add_done_callback(lambda _: self._running.pop(name, None))
+        return running
+
+    def _name(self, account: str, password: str, password_hash: str) -> bytes:
+        asked = f"{account}\0{password_hash}\0{password}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, asked, hashlib.sha256)
 
     def _recall(self, name: bytes) -> bool | None:
         found = self._remembered.get(name)
