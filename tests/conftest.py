@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from tests import postgresql as postgresqls
+from tests import programs
 from tests import server as servers
 from tests.api import Api
 from tests.postgresql import PostgreSQL
@@ -74,6 +75,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and programs.REMEDY in report.longrepr[2]:
+        # one line for each missing program instead of one for each of its tests
+        report.longrepr = (programs.__file__, 1, report.longrepr[2])
     if report.failed:
         seen = item.stash.get(_log_sizes, {})
         for running in _started:

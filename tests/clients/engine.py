@@ -28,7 +28,7 @@ def running() -> Iterator[Engine]:
     """Start a dockerd and stop it. It may reach 127.0.0.1 by plain HTTP, as every dockerd may."""
     docker, dockerd = programs.find("docker"), programs.find("dockerd")
     if os.geteuid() != 0:
-        programs.missing("dockerd needs root. To have it: run the tests as root")
+        programs.missing(f"dockerd needs root. {programs.REMEDY}run the tests as root")
     # a short path: a socket's has at most 107 characters
     home = Path(tempfile.mkdtemp(prefix="mooring-docker-"))
     engine = Engine(docker, f"unix://{home}/socket", home / "log")
