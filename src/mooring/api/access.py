@@ -73,6 +73,7 @@ async def identify(request: Request) -> Caller:
     if caller.token is not None:
         text = "This token was issued for the registry API (/v2/). Log in here with a name and a password."
         raise _challenged(Refused(Reason.WRONG_AUDIENCE, text, subject=caller.name))
+    request.state.caller = caller.name
     return caller
 
 

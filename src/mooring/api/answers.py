@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from mooring.errors import Invalid, MethodNotAllowed, NotFound
+from mooring.refusals import Refused
 
 MOST_TOLD = 5
 
@@ -49,6 +50,13 @@ async def invalid_request(_request: Request, error: Exception) -> NoReturn:
     assert isinstance(error, RequestValidationError)
     told = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:MOST_TOLD]]
     raise Invalid("; ".join(told)) from error
+
+
+async def refused(request: Request, error: Exception) -> NoReturn:
+    """The rules deeper down know what is refused, and not to whom by name."""
+    assert isinstance(error, Refused)
+    error.subject = error.subject or getattr(request.state, "caller", "")
+    raise error
 
 
 async def http_error(_request: Request, error: Exception) -> NoReturn:

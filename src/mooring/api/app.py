@@ -25,6 +25,7 @@ from mooring.api import (
 from mooring.api.access import Access, access_of
 from mooring.api.entrance import PREFIX, Entrance
 from mooring.api.parts import Parts
+from mooring.refusals import Refused
 
 ROUTERS = (
     system.router,
@@ -78,6 +79,7 @@ def _application(parts: Parts) -> FastAPI:
         exception_handlers={
             RequestValidationError: answers.invalid_request,
             HTTPException: answers.http_error,
+            Refused: answers.refused,
         },
     )
     application.state.parts = parts

@@ -144,7 +144,7 @@ async def update_user(
 @router.delete("/{user_id}", response_class=Response)
 async def delete_user(user_id: UserId, visit: Annotated[Visit, Depends(System(DELETE))]) -> Response:
     if visit.subject == f"user:{user_id}":
-        raise Refused(Reason.NO_PERMISSION, "Nobody can delete himself.", subject=visit.caller.name)
+        raise Refused(Reason.NO_PERMISSION, "Nobody can delete himself.")
     await visit.parts.database.write(accounts.remove, user_id, by_admin=visit.standing.system_admin)
     return Response()
 
@@ -153,8 +153,7 @@ async def delete_user(user_id: UserId, visit: Annotated[Visit, Depends(System(DE
 async def set_admin(user_id: UserId, flag: AdminFlag, visit: Annotated[Visit, Depends(System(UPDATE))]) -> Response:
     if not visit.standing.system_admin:
         # A robot that manages users could make itself one otherwise.
-        text = "Only a system administrator makes another one."
-        raise Refused(Reason.NO_PERMISSION, text, subject=visit.caller.name)
+        raise Refused(Reason.NO_PERMISSION, "Only a system administrator makes another one.")
     await visit.parts.database.write(accounts.set_admin, visit.parts.clock.now(), user_id, flag.sysadmin_flag)
     return Response()
 
@@ -168,7 +167,7 @@ async def set_password(
     known = await parts.database.read(users.by_id, user_id)
     own = visit.subject == f"user:{user_id}"
     if own and not await parts.passwords.matches(password.old_password or "", known["password_hash"]):
-        raise Refused(Reason.NO_PERMISSION, "The old password is not right.", subject=visit.caller.name)
+        raise Refused(Reason.NO_PERMISSION, "The old password is not right.")
     accounts.require_strong(password.new_password)
     if await parts.passwords.matches(password.new_password, known["password_hash"]):
         raise Invalid("The new password is the old one.")

@@ -176,9 +176,9 @@ def _require_held(connection: Connection, giver: str, entries: Collection[Entry]
         held = held_in(connection, giver, entry["kind"], entry["namespace"], now)
         asked = {Permission(access["resource"], access["action"]) for access in entry["access"]}
         missing = ", ".join(sorted(map(str, asked - held))[:5])
-        if not held:
+        if not held and entry["namespace"] not in (EVERY_PROJECT, WHOLE_SYSTEM):
             text = f"The project {entry['namespace']} does not exist, or you have no rights in it."
-            raise Refused(Reason.NO_SUCH_PROJECT if entry["kind"] == "project" else Reason.NO_PERMISSION, text)
+            raise Refused(Reason.NO_SUCH_PROJECT, text, resource=entry["namespace"])
         if missing:
             text = f"You can't give, or take over, what you may not do yourself: {missing} in {entry['namespace']}."
             raise Refused(Reason.NO_PERMISSION, text)
