@@ -26,6 +26,7 @@ class ConfigurationError(MooringError):
 
     status = 503
     code = "MISCONFIGURED"
+    message = "This replica of the registry is not set up right. Another one may be."
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -9,12 +9,12 @@ from tests.conftest import StartServer
 from tests.server import Server
 
 
-def mooring(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def mooring(*arguments: str | Path, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MOORING_")}
     return subprocess.run(
         [sys.executable, "-m", "mooring", *map(str, arguments)],
         env=inherited | environment,
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,
@@ -67,3 +67,10 @@ def test_a_setting_that_this_version_can_not_follow_is_found(tmp_path: Path) -> 
 def test_a_variable_that_is_no_setting_is_warned_of(tmp_path: Path) -> None:
     tried = mooring("config", "check", "--data", tmp_path, MOORING_PROT="5001")
     assert "warning: MOORING_PROT is set, but Mooring has no such setting" in tried.stdout
+
+
+def test_a_weak_password_is_refused_as_by_the_api(server: Server) -> None:
+    for command in (["create", "weak"], ["password", "admin"]):
+        tried = mooring("user", *command, "--password-stdin", "--data", server.data, typed="longpassword\n")
+        assert tried.returncode == 2
+        assert "with an upper-case letter, a lower-case one and a digit" in tried.stderr

@@ -12,8 +12,9 @@ from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
 from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
-from mooring.errors import Invalid, NotFound
+from mooring.errors import NotFound
 from mooring.identity import users
+from mooring.identity.accounts import require_strong
 from mooring.identity.passwords import hash_password
 from mooring.identity.tables import users as users_table
 
@@ -21,7 +22,6 @@ application = typer.Typer(help="People's accounts.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="User name.")]
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
-SHORTEST = 8
 
 
 @application.command("list")
@@ -113,6 +113,4 @@ def _password(from_input: bool) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    if len(password) < SHORTEST:
-        raise Invalid(f"A password has at least {SHORTEST} characters.")
-    return password
+    return require_strong(password)
