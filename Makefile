@@ -9,12 +9,12 @@ TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
 CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
-tools unit conformance bench bench-quick: export MOORING_TOOLS := $(TOOLS)
-tools unit conformance bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
+tools unit conformance kubernetes bench bench-quick: export MOORING_TOOLS := $(TOOLS)
+tools unit conformance kubernetes bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test tools lint types unit conformance bench bench-quick format lock clean
+.PHONY: help install serve test tools lint types unit conformance kubernetes bench bench-quick format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,11 +37,15 @@ tools: ## get the programs that tests drive: Debian's by apt when root, Go's whe
 	@tests/tools/debian.sh
 	@tests/tools/go.sh
 
-unit: $(VENV)/.test ## run every test but the conformance suite (ARGS="-k name" narrows)
-	$(BIN)/python -m pytest -m "not conformance" $(ARGS)
+unit: $(VENV)/.test ## run every test but those of their own targets (ARGS="-k name" narrows)
+	$(BIN)/python -m pytest -m "not conformance and not kubernetes" $(ARGS)
 
 conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
 	$(BIN)/python -m pytest -m conformance $(ARGS)
+
+kubernetes: $(VENV)/.test tools ## install the chart on a real API server, built once (minutes)
+	@tests/kubernetes/build.sh
+	$(BIN)/python -m pytest -m kubernetes $(ARGS)
 
 bench: $(VENV)/.test ## compare speed with other registries on this machine (minutes)
 	$(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,45 @@
+"""One cluster for the run; each test has a namespace of its own."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kubernetes import cluster as clusters
+from tests.kubernetes.api import Kubernetes
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.release import Release
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.kubernetes)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with clusters.running(tmp_path_factory.mktemp("kubernetes")) as running:
+        yield running
+
+
+@pytest.fixture
+def api(cluster: Cluster) -> Kubernetes:
+    return cluster.api
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, api: Kubernetes) -> str:
+    """A new one, in which no pod may have more rights than Kubernetes' strictest standard allows."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:63].strip("-")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    return name
+
+
+@pytest.fixture
+def release(cluster: Cluster, namespace: str) -> Release:
+    return Release(cluster, namespace)

@@ -1,0 +1,148 @@
+"""helm with its hooks. Their Jobs run here as processes, with what the API server holds and their accounts' rights."""
+
+import base64
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kubernetes import jobs
+from tests.kubernetes.api import Object
+from tests.kubernetes.jobs import Runner
+from tests.kubernetes.pods import Pod
+from tests.kubernetes.release import Release
+from tests.programs import Refused
+from tests.server import HOST, Server, free_port, processes, wait_until_ready
+
+SECRET_JOB, MIGRATION = "mooring-make-secret", "mooring-migrate-before"
+BROKEN = {"migrations": [{"name": "before", "hooks": ["pre-upgrade"], "weight": 10, "args": ["no-such-command"]}]}
+
+
+@pytest.fixture
+def changes(release: Release, tmp_path: Path) -> dict[str, Any]:
+    """Where this test's database and bytes are; its Secret is there before the release, as a real one's must be."""
+    url = f"sqlite:///{tmp_path}/mooring.db"
+    secret = {"metadata": {"name": "mooring-database"}, "stringData": {"url": url}}
+    release.api.ask("POST", f"/api/v1/namespaces/{release.namespace}/secrets", secret)
+    return {"store": {"url": f"file://{tmp_path}/objects", "existingSecret": ""}}
+
+
+@pytest.fixture
+def runner(release: Release, tmp_path: Path) -> Iterator[Runner]:
+    with jobs.running(release.api, release.namespace, tmp_path / "jobs") as running:
+        yield running
+
+
+def test_an_install_makes_the_secret_then_migrates_and_leaves_no_hook_behind(
+    release: Release, runner: Runner, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    release.install("--timeout=60s", changes=changes)
+    assert [(done.job, done.code) for done in runner.done] == [(SECRET_JOB, 0), (MIGRATION, 0)]
+    assert "The database is current." in runner.done[1].output
+    assert (tmp_path / "mooring.db").exists()
+    assert release.secret() is not None
+    assert release.names("apis/batch/v1/jobs") == []
+    assert release.names("api/v1/serviceaccounts") == ["mooring"]
+    assert release.names("apis/rbac.authorization.k8s.io/v1/roles") == []
+    assert release.names("apis/rbac.authorization.k8s.io/v1/rolebindings") == []
+    assert release.names("api/v1/configmaps") == ["mooring"]
+
+
+def test_no_migration_prints_the_password(release: Release, runner: Runner, changes: dict[str, Any]) -> None:
+    release.install("--timeout=60s", changes=changes)
+    assert password(release) not in "".join(done.output for done in runner.done)
+
+
+def test_an_upgrade_and_a_rollback_keep_the_made_secret(
+    release: Release, runner: Runner, changes: dict[str, Any]
+) -> None:
+    release.install("--timeout=60s", changes=changes)
+    made = release.secret()
+    release.upgrade("--timeout=60s", changes=changes | {"replicas": 3})
+    assert runner.names == [SECRET_JOB, MIGRATION, SECRET_JOB, MIGRATION]
+    assert "Nothing was changed" in runner.done[2].output
+    release.rollback(1, "--timeout=60s")
+    assert release.secret() == made
+    release.uninstall("--timeout=60s")
+    assert release.secret() == made
+    release.install("--timeout=60s", changes=changes)
+    assert release.secret() == made
+
+
+def test_a_failed_migration_stops_the_upgrade_before_any_pod_changes(
+    release: Release, runner: Runner, changes: dict[str, Any]
+) -> None:
+    release.install("--timeout=60s", changes=changes)
+    before = release.deployment()
+    with pytest.raises(Refused, match="pre-upgrade hooks failed"):
+        release.upgrade("--timeout=60s", changes=changes | BROKEN | {"replicas": 7})
+    assert runner.done[-1].code != 0
+    assert "no-such-command" in runner.done[-1].output
+    assert release.deployment() == before
+    assert release.history()[-1] == (2, "failed")
+    assert MIGRATION in release.names("apis/batch/v1/jobs"), "its log is what explains the failure"
+    release.upgrade("--timeout=60s", changes=changes | {"replicas": 7})
+    assert release.deployment()["spec"]["replicas"] == 7
+
+
+def test_the_second_phase_runs_after_the_new_pods_are_asked_for(
+    release: Release, runner: Runner, changes: dict[str, Any]
+) -> None:
+    phases = [
+        {"name": "before", "hooks": ["pre-install", "pre-upgrade"], "weight": 10, "args": ["migrate"]},
+        {"name": "after", "hooks": ["post-upgrade"], "weight": 10, "args": ["version"]},
+    ]
+    release.install("--timeout=60s", changes=changes | {"migrations": phases})
+    assert runner.names == [SECRET_JOB, MIGRATION]
+    release.upgrade("--timeout=60s", changes=changes | {"migrations": phases, "replicas": 3})
+    assert runner.names[2:] == [SECRET_JOB, MIGRATION, "mooring-migrate-after"]
+    assert release.names("api/v1/serviceaccounts") == ["mooring"]
+
+
+def test_a_pod_of_the_deployment_serves_and_lets_the_made_password_in(
+    release: Release, runner: Runner, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    release.install("--timeout=60s", changes=changes | {"workers": 1})
+    spec: Object = release.deployment()["spec"]["template"]["spec"]
+    port = free_port()
+    overrides = {"MOORING_HOST": HOST, "MOORING_PORT": str(port)}
+    log = tmp_path / "server.log"
+    with log.open("wb") as output:
+        pod = Pod(release.api, release.namespace, "mooring-0", spec, tmp_path / "pod", overrides)
+        server = Server(port, tmp_path, log, pod.start(output))
+    try:
+        wait_until_ready(server, 60)
+        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert status(f"{server.url}{pod.container[name]['httpGet']['path']}") == 200
+        assert token(server.url, password(release))
+        assert ready(server.url)["replica"].startswith("mooring-0")
+    finally:
+        code = server.stop()
+    assert code == 0, server.tail()
+    assert processes(server.process.pid) == []
+
+
+def password(release: Release) -> str:
+    secret = release.secret()
+    assert secret is not None
+    return base64.b64decode(secret["data"]["admin-password"]).decode()
+
+
+def status(url: str) -> int:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        return int(answer.status)
+
+
+def ready(url: str) -> Any:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/readyz", timeout=10) as answer:
+        return json.load(answer)
+
+
+def token(url: str, secret: str) -> str:
+    request = urllib.request.Request(f"{url}/service/token?service=mooring&scope=repository:library/app:push,pull")
+    request.add_header("Authorization", "Basic " + base64.b64encode(f"admin:{secret}".encode()).decode())
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        return str(json.load(answer)["token"])
