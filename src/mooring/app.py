@@ -29,8 +29,9 @@ from mooring.cluster.gate import Gate
 from mooring.cluster.heartbeat import Pulse
 from mooring.cluster.master_key import MasterKey, master_key
 from mooring.cluster.readiness import Readiness
+from mooring.database import Database
+from mooring.database.connect import connect
 from mooring.database.schema import require_current
-from mooring.database.sqlite import SQLite
 from mooring.errors import MethodNotAllowed, MooringError, NotFound, Unavailable
 from mooring.http.edge import Edge
 from mooring.identity.credentials import Credentials
@@ -45,7 +46,8 @@ from mooring.registry.pulls import Pulls
 from mooring.registry.registry import Registry
 from mooring.registry.uploads import Hashes
 from mooring.settings import Settings, load
-from mooring.storage.filesystem import FileStore
+from mooring.storage import Store
+from mooring.storage.connect import open_store
 from mooring.web.landing import landing
 
 HEARTBEAT_SECONDS = 5.0
@@ -60,8 +62,8 @@ class Parts:
 
     settings: Settings
     replica: str
-    database: SQLite
-    store: FileStore
+    database: Database
+    store: Store
     master_key: MasterKey
     clock: Clock
     keys: KeyHolder
@@ -87,10 +89,10 @@ def create() -> ASGIApp:
 
 def assemble(settings: Settings) -> Parts:
     replica = replica_name(settings)
-    database = SQLite(settings.database_path)
+    database = connect(settings)
     database.read_now(require_current)
     sealing = master_key(settings, create=False)
-    store = FileStore(settings.store_path, database.read_now(identity.require, sealing))
+    store = open_store(settings, database.read_now(identity.require, sealing))
     clock = Clock(database)
     keys = KeyHolder(database, sealing)
     epoch = Epoch(database)
@@ -218,12 +220,13 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
         with contextlib.suppress(MooringError):
             await parts.registry.pulls.flush(parts.database)
             await parts.database.write(heartbeat.leave, parts.replica)
+        await parts.store.disconnect()
         parts.store.close()
         parts.database.close()
 
 
 async def beat(parts: Parts) -> None:
-    parts.clock.synchronise()
+    await parts.clock.follow()
     offset, error = parts.clock.wall_offset, parts.clock.error
     parts.metrics.clock(offset / SECOND, error / SECOND)
     failed = dict(parts.readiness.failures())

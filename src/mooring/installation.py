@@ -3,6 +3,8 @@
 import fcntl
 import os
 import secrets
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +16,19 @@ from mooring.access import epoch, keyring
 from mooring.cluster import identity
 from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.master_key import MasterKey, master_key
-from mooring.database import schema
-from mooring.database.sqlite import SQLite
-from mooring.errors import ConfigurationError, MooringError
+from mooring.database import Database, locks, schema
+from mooring.database.connect import connect, require_fit
+from mooring.errors import ConfigurationError, MooringError, Unavailable
 from mooring.identity import users
 from mooring.identity.passwords import hash_password
 from mooring.identity.tables import users as users_table
 from mooring.projects.tables import projects
 from mooring.settings import Settings
-from mooring.storage.filesystem import FileStore
+from mooring.storage.connect import open_store
 
 LIBRARY = "library"
+WAIT_SECONDS = 60.0
+PAUSE_SECONDS = 2.0
 ADMIN = "admin"
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs"})
 
@@ -38,7 +42,10 @@ class Installed:
 
 @contextmanager
 def held(settings: Settings) -> Iterator[None]:
-    """Hold the data directory for this server alone. Raises ConfigurationError."""
+    """Hold the data directory, if it is used, for this server alone. Raises ConfigurationError."""
+    if settings.database_is_shared:
+        yield
+        return
     directory = settings.data
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -60,11 +67,14 @@ def held(settings: Settings) -> Iterator[None]:
 
 def install(settings: Settings) -> Installed:
     """Migrate, and make what is missing. Raises ConfigurationError with what to do."""
-    _refuse_network_file_system(settings.database_path)
     try:
-        settings.database_path.parent.mkdir(parents=True, exist_ok=True)
-        database = SQLite(settings.database_path)
+        if not settings.database_is_shared:
+            _refuse_network_file_system(settings.database_path)
+            settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+        database = connect(settings)
         try:
+            if settings.database_is_shared:
+                _wait_for(database)
             return _install(settings, database)
         finally:
             database.close()
@@ -72,7 +82,21 @@ def install(settings: Settings) -> Installed:
         raise ConfigurationError(f"{error.filename or settings.data} can't be written to: {error.strerror}.") from error
 
 
-def _install(settings: Settings, database: SQLite) -> Installed:
+def _wait_for(database: Database) -> None:
+    """A database that starts together with us gets a minute. Raises ConfigurationError with its own words."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return database.read_now(require_fit)
+        except Unavailable as error:
+            reason = str(error.__cause__ or error).strip().partition("\n")[0]
+            if time.monotonic() > end:
+                raise ConfigurationError(f"The database does not answer: {reason}") from error
+            print(f"Waiting for the database: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+            time.sleep(PAUSE_SECONDS)
+
+
+def _install(settings: Settings, database: Database) -> Installed:
     database.read_now(schema.refuse_newer)
     first = database.read_now(schema.version) is None
     sealing = master_key(settings, create=first)
@@ -81,21 +105,31 @@ def _install(settings: Settings, database: SQLite) -> Installed:
     database.write_now(schema.migrate)
     now = Clock(database).now()
     cluster_id = database.write_now(identity.establish, now, sealing)
-    store = FileStore(settings.store_path)
-    try:
-        store.prepare(cluster_id)
-    except MooringError as error:
-        raise ConfigurationError(error.text) from error
-    finally:
-        store.close()
+    database.write_now(_mark_store, now, settings, cluster_id)
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = given or secrets.token_urlsafe(15)
     created = database.write_now(_furnish, now, sealing, password, settings.token_life_seconds * SECOND)
     return Installed(created, None if given or not created else password)
 
 
+def _mark_store(connection: Connection, now: int, settings: Settings, cluster_id: str) -> None:
+    """Only once: afterwards a store without the marker is another one, and no replica may serve from it."""
+    locks.hold(connection, "installation", patience_seconds=int(WAIT_SECONDS))
+    if identity.store_is_marked(connection):
+        return
+    store = open_store(settings)
+    try:
+        store.prepare(cluster_id)
+    except MooringError as error:
+        raise ConfigurationError(error.text) from error
+    finally:
+        store.close()
+    identity.note_marked_store(connection, now)
+
+
 def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str, token_life: int) -> bool:
     """The first key, user and project; True where the user was made now."""
+    locks.hold(connection, "installation")
     if not keyring.load(connection, sealing).keys:
         keyring.create(connection, sealing, now)
         keyring.advance(connection, now, token_life)

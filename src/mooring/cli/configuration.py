@@ -12,12 +12,14 @@ from mooring.cli.tables import show
 from mooring.cluster import configuration
 from mooring.cluster.clock import rfc3339
 from mooring.cluster.master_key import master_key
+from mooring.database.connect import connect
 from mooring.settings import Settings
+from mooring.storage.connect import open_store
 
 application = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 
 OTHER_VARIABLES = frozenset({"MOORING_CONFIG", "MOORING_TOOLS", "MOORING_REQUIRE_TOOLS"})
-SECRETS = frozenset({"admin_password", "master_key"})
+SECRETS = frozenset({"admin_password", "database_url", "master_key"})
 
 
 @application.command()
@@ -32,9 +34,10 @@ def check(data: Data = None, config: Config = None) -> None:
     for variable in sorted(set(os.environ)):
         if variable.startswith("MOORING_") and variable not in known:
             print(f"warning: {variable} is set, but Mooring has no such setting")
-    # Either raises for an address that this version can't follow.
-    database, _store = settings.database_path, settings.store_path
-    if database.exists():
+    # Each raises for what this version can't follow.
+    connect(settings).close()
+    open_store(settings).close()
+    if settings.database_is_shared or settings.database_path.exists():
         master_key(settings, create=False)
     print("The configuration is valid.")
 

@@ -20,7 +20,7 @@ def settings_of(config: Path | None, **given: Any) -> Settings:
 @contextmanager
 def opened(config: Path | None, data: Path | None) -> Iterator[Parts]:
     settings = settings_of(config, data=data)
-    if not settings.database_path.exists():
+    if not settings.database_is_shared and not settings.database_path.exists():
         raise ConfigurationError(
             f"There is no database {settings.database_path}. Give --data the directory of your registry; "
             "`mooring serve` makes a new one."

@@ -57,7 +57,8 @@ def migrate(data: Data = None, config: Config = None) -> None:
 def greet(settings: Settings, installed: Installed, *, started: bool = True) -> None:
     place = address(settings)
     if started:
-        print(f"Mooring serves {settings.external_url or f'http://{place}'} from {settings.data}.", flush=True)
+        source = f"PostgreSQL and {settings.store}" if settings.database_is_shared else settings.data
+        print(f"Mooring serves {settings.external_url or f'http://{place}'} from {source}.", flush=True)
     if installed.first:
         print("  user      admin")
         if installed.admin_password is None:

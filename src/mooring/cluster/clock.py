@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy import Connection
+
 from mooring.database import Database
 from mooring.database.time import database_time
 
@@ -25,7 +27,7 @@ class Sample:
 class Clock:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sample = self._take()
+        self._sample = database.read_now(_take)
 
     def now(self) -> int:
         """Microseconds since the Unix epoch, UTC."""
@@ -45,13 +47,19 @@ class Clock:
         return time.time_ns() // 1000 - self.now()
 
     def synchronise(self) -> None:
-        self._sample = self._take()
+        self._sample = self._database.read_now(_take)
 
-    def _take(self) -> Sample:
-        before = _monotonic()
-        found = self._database.read_now(database_time)
-        after = _monotonic()
-        return Sample(time=found, monotonic=(before + after) // 2, error=(after - before) // 2)
+    async def follow(self) -> None:
+        """The same from the event loop, which a database that hangs must not hold up."""
+        self._sample = await self._database.read(_take)
+
+
+def _take(connection: Connection) -> Sample:
+    """Around the one question, so that waiting for a connection or a thread widens no error."""
+    before = _monotonic()
+    found = database_time(connection)
+    after = _monotonic()
+    return Sample(time=found, monotonic=(before + after) // 2, error=(after - before) // 2)
 
 
 def rfc3339(microseconds: int) -> str:

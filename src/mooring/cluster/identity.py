@@ -2,7 +2,7 @@
 
 import uuid
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, update
 
 from mooring.cluster.master_key import MasterKey
 from mooring.cluster.tables import cluster
@@ -17,6 +17,14 @@ def establish(connection: Connection, now: int, master_key: MasterKey) -> str:
         row = {"id": 1, "cluster_id": str(uuid.uuid4()), "master_key_check": check, "created_at": now}
         rows.add_if_new(connection, cluster, row)
     return require(connection, master_key)
+
+
+def store_is_marked(connection: Connection) -> bool:
+    return connection.execute(select(cluster.c.store_marked_at).where(cluster.c.id == 1)).scalar() is not None
+
+
+def note_marked_store(connection: Connection, now: int) -> None:
+    connection.execute(update(cluster).where(cluster.c.id == 1).values(store_marked_at=now))
 
 
 def require(connection: Connection, master_key: MasterKey) -> str:
@@ -35,5 +43,5 @@ def require_if_established(connection: Connection, master_key: MasterKey) -> Non
         master_key.require(row.master_key_check)
 
 
-def _row(connection: Connection) -> Row[tuple[int, str, bytes, int]] | None:
+def _row(connection: Connection) -> Row[tuple[int, str, bytes, int, int | None]] | None:
     return connection.execute(select(cluster).where(cluster.c.id == 1)).first()

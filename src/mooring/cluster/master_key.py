@@ -51,6 +51,7 @@ def master_key(settings: Settings, *, create: bool) -> MasterKey:
         return MasterKey(_decoded(settings.master_key.get_secret_value(), "MOORING_MASTER_KEY"))
     if settings.master_key_file is not None:
         return MasterKey(_read(settings.master_key_file))
+    assert not settings.database_is_shared
     path = settings.data / "master.key"
     if create and not path.exists():
         _create(path)

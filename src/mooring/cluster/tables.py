@@ -9,6 +9,7 @@ cluster = Table(
     Column("cluster_id", String(36), nullable=False),
     Column("master_key_check", LargeBinary, nullable=False),
     Column("created_at", Microseconds, nullable=False),
+    Column("store_marked_at", Microseconds, nullable=True, comment="when the store got its marker; never again"),
 )
 
 replicas = Table(

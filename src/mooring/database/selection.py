@@ -5,7 +5,7 @@ The tests are those of Harbor's query language (src/lib/q/builder.go); `api.pagi
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,18 +49,21 @@ Test = Exact | Fuzzy | Range | AnyOf | AllOf
 
 @dataclass(frozen=True)
 class Selection:
-    tests: Mapping[str, Test] = field(default_factory=dict)
+    tests: Sequence[tuple[str, Test]] = ()
+    """Field names, each with a test that a row has to pass."""
     order: Sequence[tuple[str, bool]] = ()
     """Field names, each with whether it descends."""
     page: int = 1
     size: int = 10
 
     def with_test(self, key: str, test: Test) -> "Selection":
-        return Selection({**self.tests, key: test}, self.order, self.page, self.size)
+        return replace(self, tests=(*self.tests, (key, test)))
 
     def without(self, *keys: str) -> "Selection":
-        kept = {key: test for key, test in self.tests.items() if key not in keys}
-        return Selection(kept, self.order, self.page, self.size)
+        return replace(self, tests=tuple((key, test) for key, test in self.tests if key not in keys))
+
+    def test_of(self, key: str) -> Test | None:
+        return next((test for known, test in self.tests if known == key), None)
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def select_page(
     tie: ColumnElement[Any],
 ) -> Page:
     """One page of `query`, and how many rows there are in all. `tie` makes any order a total one. Raises Invalid."""
-    chosen = query.where(*(_field(fields, key).condition(test) for key, test in selection.tests.items()))
+    chosen = query.where(*(_field(fields, key).condition(test) for key, test in selection.tests))
     total = connection.execute(
         chosen.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
     ).scalar_one()

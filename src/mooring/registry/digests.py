@@ -25,6 +25,8 @@ class Hash(Protocol):
 
     def hexdigest(self) -> str: ...
 
+    def copy(self) -> "Hash": ...
+
 
 def parse_digest(text: str) -> Digest:
     """Raises DigestInvalid."""

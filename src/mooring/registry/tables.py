@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     String,
     Table,
@@ -16,6 +17,9 @@ from mooring.database.metadata import Identity, Microseconds, metadata, ordered
 
 DIGEST = 140
 """Room for `sha512:` and 128 hexadecimal digits."""
+
+ObjectKey = String(64).with_variant(String(32), "sqlite")
+"""SQLite, which does not look at the length, would have to copy the whole table to change it."""
 
 repositories = Table(
     "repositories",
@@ -33,7 +37,7 @@ blobs = Table(
     "blobs",
     metadata,
     Column("digest", String(DIGEST), primary_key=True),
-    Column("object_key", String(32), nullable=False, unique=True),
+    Column("object_key", ObjectKey, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("created_at", Microseconds, nullable=False),
 )
@@ -55,6 +59,9 @@ uploads = Table(
     Column("subject", String(32), nullable=False),
     Column("algorithm", String(16), nullable=False),
     Column("size", BigInteger, nullable=False, default=0, comment="bytes acknowledged"),
+    Column("digest", String(DIGEST), nullable=True, comment="of those bytes, where one process saw them all"),
+    Column("state", Text, nullable=False, server_default="", comment="what the store needs to continue"),
+    Column("reserved", Integer, nullable=False, server_default="0", comment="numbers of parts given out so far"),
     Column("created_at", Microseconds, nullable=False),
     Column("touched_at", Microseconds, nullable=False, index=True),
 )
@@ -116,6 +123,6 @@ blob_reviews = Table(
 object_removals = Table(
     "object_removals",
     metadata,
-    Column("object_key", String(32), primary_key=True),
+    Column("object_key", ObjectKey, primary_key=True),
     Column("due_at", Microseconds, nullable=False, index=True),
 )

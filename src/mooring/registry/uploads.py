@@ -1,12 +1,13 @@
 """Uploads in flight: a row bound to its repository and subject, and bytes in the store under the same id."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, insert, select, update
 
 from mooring.database import short
-from mooring.errors import UploadUnknown
+from mooring.errors import MooringError, Unavailable, UploadUnknown
 from mooring.registry import blobs, repositories
 from mooring.registry.collection import READERS_GRACE, enqueue_removal
 from mooring.registry.digests import Hash, new_hash
@@ -23,6 +24,10 @@ class Upload:
     algorithm: str
     size: int
     """Bytes acknowledged so far."""
+    digest: str | None = None
+    """Of those bytes, if one process saw them all."""
+    state: str = ""
+    """What the store needs to continue."""
 
 
 def begin(
@@ -41,7 +46,9 @@ def begin(
 
 
 _FIND = (
-    select(uploads.c.id, uploads.c.repository_id, uploads.c.algorithm, uploads.c.size)
+    select(
+        uploads.c.id, uploads.c.repository_id, uploads.c.algorithm, uploads.c.size, uploads.c.digest, uploads.c.state
+    )
     .join(repositories_table, repositories_table.c.id == uploads.c.repository_id)
     .where(
         uploads.c.id == bindparam("upload_id"),
@@ -61,27 +68,62 @@ def find(connection: Connection, upload_id: str, repository: str, subject: str) 
     return Upload(*row)
 
 
-def advance(connection: Connection, now: int, upload: Upload, size: int) -> None:
-    """Acknowledge bytes up to `size`. Raises UploadUnknown when another request ended or moved the upload."""
-    unchanged = (uploads.c.id == upload.id) & (uploads.c.size == upload.size)
-    if connection.execute(update(uploads).where(unchanged).values(size=size, touched_at=now)).rowcount == 0:
-        raise UploadUnknown("Another request changed this upload meanwhile.")
+def reserve(connection: Connection, upload: Upload, number: int, above: int) -> int:
+    """Numbers that no other request of this upload gets, all greater than `above`: the first of them.
+
+    Raises UploadUnknown and Unavailable like `advance`.
+    """
+    least = case((uploads.c.reserved > above, uploads.c.reserved), else_=above)
+    given = update(uploads).where(_unchanged(upload)).values(reserved=least + number).returning(uploads.c.reserved)
+    highest = connection.execute(given).scalar()
+    if highest is None:
+        raise _overtaken(connection, upload)
+    return int(highest) - number + 1
 
 
-def finish(connection: Connection, now: int, upload: Upload, digest: str, size: int, delay: int) -> None:
-    """Turn an upload into a blob of its repository. Raises UploadUnknown when another request ended it."""
-    _end(connection, upload.id)
-    blobs.store(connection, now, upload.repository_id, digest, upload.id, size, delay)
+def advance(
+    connection: Connection, now: int, upload: Upload, size: int, digest: str | None = None, state: str = ""
+) -> None:
+    """Acknowledge bytes up to `size`.
+
+    Raises UploadUnknown when another request ended the upload, and Unavailable when one moved it on.
+    """
+    values = {"size": size, "digest": digest, "state": state, "touched_at": now}
+    if connection.execute(update(uploads).where(_unchanged(upload)).values(values)).rowcount == 0:
+        raise _overtaken(connection, upload)
+
+
+def finish(
+    connection: Connection,
+    now: int,
+    upload: Upload,
+    digest: str,
+    size: int,
+    delay: int,
+    object_key: str = "",
+    spent: Sequence[str] = (),
+) -> None:
+    """Turn an upload into a blob of its repository. Raises UploadUnknown and Unavailable like `advance`."""
+    if connection.execute(delete(uploads).where(_unchanged(upload))).rowcount == 0:
+        raise _overtaken(connection, upload)
+    blobs.store(connection, now, upload.repository_id, digest, object_key or upload.id, size, delay)
+    for name in spent:
+        enqueue_removal(connection, name, now + READERS_GRACE)
 
 
 def cancel(connection: Connection, now: int, upload: Upload) -> None:
-    _end(connection, upload.id)
+    if connection.execute(delete(uploads).where(uploads.c.id == upload.id)).rowcount == 0:
+        raise UploadUnknown
     enqueue_removal(connection, upload.id, now + READERS_GRACE)
 
 
-def _end(connection: Connection, upload_id: str) -> None:
-    if connection.execute(delete(uploads).where(uploads.c.id == upload_id)).rowcount == 0:
-        raise UploadUnknown
+def _unchanged(upload: Upload) -> ColumnElement[bool]:
+    return and_(uploads.c.id == upload.id, uploads.c.size == upload.size, uploads.c.state == upload.state)
+
+
+def _overtaken(connection: Connection, upload: Upload) -> MooringError:
+    known = connection.execute(select(uploads.c.id).where(uploads.c.id == upload.id)).first()
+    return Unavailable("Another request moved this upload on meanwhile.") if known else UploadUnknown()
 
 
 class Hashes:

@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from mooring.errors import StorageFull, StorageReadOnly, TooLarge, Unavailable
-from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Watch
+from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
 
 READ_BYTES = 1024 * 1024
 WRITE_BYTES = 1024 * 1024
@@ -80,6 +80,12 @@ class FileStore:
 
     async def delete(self, key: str) -> None:
         await self._run(self._path(key).unlink, True)
+
+    async def address(self, key: str) -> str | None:
+        return None
+
+    async def disconnect(self) -> None:
+        return None
 
     def local_path(self, key: str) -> Path | None:
         return self._path(key)
@@ -159,7 +165,18 @@ class FileWriter:
         self._path = path
         self._run = run
 
-    async def append(self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
+    state = ""
+    spent: Sequence[str] = ()
+
+    def resume(self, state: str, reserve: Reserve) -> None:
+        """The file is all that there is to know."""
+
+    async def finish(self) -> str:
+        return self._path.name
+
+    async def append(
+        self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int, last: bool = False
+    ) -> int:
         size = os.fstat(self._descriptor).st_size
         if size < offset:
             raise OffsetMismatch(size)

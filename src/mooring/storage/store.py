@@ -1,13 +1,18 @@
 """Where bytes live: objects named by random keys, written by appending, read by range."""
 
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
 Watch = Callable[[bytes], object]
 """Called with each chunk in order as it is written, in a thread: a hasher's `update`."""
+
+
+Reserve = Callable[[int, int], Awaitable[int]]
+"""(how many, above): numbers greater than `above` that no other request gets; answers the first. Raises ObjectBusy
+when another request was acknowledged meanwhile."""
 
 
 class ObjectMissing(Exception):
@@ -27,14 +32,35 @@ class ObjectBusy(Exception):
 
 
 class Writer(Protocol):
-    """The one writer that an object has at a time."""
+    """Writes one object."""
 
-    async def append(self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int) -> int:
+    @property
+    def state(self) -> str:
+        """What the next writer has to be told. Keep it in the transaction that acknowledges an append."""
+        ...
+
+    @property
+    def spent(self) -> Sequence[str]:
+        """Once finished: objects that the upload left behind, to be deleted by their names."""
+        ...
+
+    def resume(self, state: str, reserve: Reserve) -> None:
+        """Go on from what was acknowledged last. Called before the first append of every later request."""
+        ...
+
+    async def append(
+        self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int, last: bool = False
+    ) -> int:
         """Write chunks at `offset`, cutting off what a broken request left beyond it; answer the new size.
 
         What is answered is durable. Raises OffsetMismatch when the object is shorter than `offset`, and TooLarge past
         `limit`; bytes taken before a failure may stay beyond the offset and are cut off by the next append.
+        With `last`, `finish` follows at once: there is no need to keep the end such that more could come.
         """
+        ...
+
+    async def finish(self) -> str:
+        """Make one object of what was appended; answers the key to read it by. May be called again."""
         ...
 
 
@@ -42,10 +68,12 @@ class Store(Protocol):
     """All sizes and offsets are bytes. Every method raises StorageFull or Unavailable when the store can't do it."""
 
     def writing(self, key: str) -> AbstractAsyncContextManager[Writer]:
-        """Write to an object, made if it does not exist. Raises ObjectBusy while anybody else does, in any process.
+        """Write to an object, made if it does not exist, and readable once it is finished.
 
-        Whoever decides by a row what may be written, and notes in that row what was, does both before he leaves: an
-        append that a later one overtook would cut off what that one acknowledged.
+        A store either raises ObjectBusy while anybody else does, in any process; or lets each writer write aside from
+        what is acknowledged, until the row says whose state counts. For the first kind: whoever decides by a row what
+        may be written, and notes in that row what was, does both before he leaves. An append that a later one overtook
+        would cut off what that one acknowledged.
         """
         ...
 
@@ -68,6 +96,24 @@ class Store(Protocol):
     def local_path(self, key: str) -> Path | None:
         """A file that the server may send by itself, where the store has files."""
         ...
+
+    async def address(self, key: str) -> str | None:
+        """Where a client may fetch the object itself for some minutes, if the store is to be asked directly."""
+        ...
+
+    def prepare(self, cluster_id: str) -> None:
+        """Make what the store needs, with the cluster's marker. Blocks. Raises a MooringError where it can't be."""
+        ...
+
+    def keys(self) -> Iterator[str]:
+        """Every object's key. Walks over the whole store and blocks: for `mooring check`, never for a request."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close the connections of the running event loop."""
+        ...
+
+    def close(self) -> None: ...
 
     async def check(self) -> None:
         """Raises Unavailable when the store can't be written to or is not the one that belongs to this cluster."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from mooring.registry.endpoints.ranges import parse_chunk
 from mooring.registry.names import REPOSITORY
 from mooring.registry.registry import Registry, Visit
 from mooring.registry.uploads import Upload
-from mooring.storage import ObjectBusy, OffsetMismatch, Writer, new_key
+from mooring.storage import ObjectBusy, OffsetMismatch, Reserve, Writer, new_key
 
 
 async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Response:
@@ -48,10 +49,12 @@ async def get_upload(registry: Registry, _request: Request, visit: Visit) -> Res
 async def append_to_upload(registry: Registry, request: Request, visit: Visit) -> Response:
     async with _alone(registry, visit) as (upload, writer):
         running, size = await _receive(registry, request, visit, upload, writer)
-        await registry.database.write(uploads.advance, registry.clock.now(), upload, size)
+        digest = f"{upload.algorithm}:{running.copy().hexdigest()}" if running else None
+        moved = replace(upload, size=size, digest=digest, state=writer.state)
+        await registry.database.write(uploads.advance, registry.clock.now(), upload, size, digest, writer.state)
         if running is not None:
             registry.hashes.keep(upload.id, upload.algorithm, size, running)
-    return _accepted(visit, Upload(upload.id, upload.repository_id, upload.algorithm, size), 202)
+    return _accepted(visit, moved, 202)
 
 
 async def finish_upload(registry: Registry, request: Request, visit: Visit) -> Response:
@@ -113,15 +116,27 @@ async def _alone(registry: Registry, visit: Visit) -> AsyncIterator[tuple[Upload
     await _find(registry, visit)
     try:
         async with registry.store.writing(visit.reference) as writer:
-            yield await _find(registry, visit), writer
+            upload = await _find(registry, visit)
+            writer.resume(upload.state, _reserving(registry, upload))
+            yield upload, writer
     except ObjectBusy as error:
         raise Unavailable("Another request is still writing to this upload.") from error
 
 
+def _reserving(registry: Registry, upload: Upload) -> Reserve:
+    async def reserve(number: int, above: int) -> int:
+        return await registry.database.write(uploads.reserve, upload, number, above)
+
+    return reserve
+
+
 async def _receive(
-    registry: Registry, request: Request, visit: Visit, upload: Upload, writer: Writer, algorithm: str = ""
+    registry: Registry, request: Request, visit: Visit, upload: Upload, writer: Writer, last: Digest | None = None
 ) -> tuple[Hash | None, int]:
-    """Append the body; answers the hash of all bytes, if this process has seen them all, and the new size."""
+    """Append the body; answers the hash of all bytes, if this process has seen them all, and the new size.
+
+    `last` is the digest that ends the upload, if this is the request that does.
+    """
     chunk = parse_chunk(request.headers["content-range"]) if "content-range" in request.headers else None
     announced = content_length(request)
     if chunk is not None and chunk.start != upload.size:
@@ -131,14 +146,14 @@ async def _receive(
     limit = registry.settings.blob_limit
     if announced is not None and upload.size + announced > limit:
         raise TooLarge(f"A blob may have {limit} bytes at most.")
-    algorithm = algorithm or upload.algorithm
-    running = registry.hashes.take(upload.id, algorithm, upload.size)
+    running = registry.hashes.take(upload.id, last.algorithm if last else upload.algorithm, upload.size)
     try:
         size = await writer.append(
             upload.size,
             _body(registry, request),
             running.update if running else _ignore,
             limit=limit,
+            last=last is not None,
         )
     except OffsetMismatch as error:
         raise Unavailable("The registry's store has lost a part of this upload.") from error
@@ -151,15 +166,29 @@ async def _finish(
     registry: Registry, request: Request, visit: Visit, upload: Upload, writer: Writer, digest: Digest
 ) -> Response:
     # Also without a body: what a broken request left beyond the upload's end must not become part of the blob.
-    running, size = await _receive(registry, request, visit, upload, writer, digest.algorithm)
-    if running is None:
+    running, size = await _receive(registry, request, visit, upload, writer, digest)
+    found = f"{digest.algorithm}:{running.hexdigest()}" if running else _known_digest(upload, digest, size)
+    if found:
+        _require_same(found, digest)
+    key = await writer.finish()
+    if not found:
         running = new_hash(digest.algorithm)
-        await registry.store.digest(upload.id, size, running.update)
-    if running.hexdigest() != digest.hex:
-        raise DigestInvalid(f"The content's digest is {digest.algorithm}:{running.hexdigest()}, not {digest}.")
+        await registry.store.digest(key, size, running.update)
+        _require_same(f"{digest.algorithm}:{running.hexdigest()}", digest)
     now, delay = registry.clock.now(), registry.collection_delay
-    await registry.database.write(uploads.finish, now, upload, str(digest), size, delay)
+    await registry.database.write(uploads.finish, now, upload, str(digest), size, delay, key, writer.spent)
     return _created(visit, str(digest))
+
+
+def _known_digest(upload: Upload, digest: Digest, size: int) -> str:
+    """As another process noted it with the last bytes: it saw them all."""
+    known = upload.digest if size == upload.size and upload.digest is not None else ""
+    return known if known.startswith(f"{digest.algorithm}:") else ""
+
+
+def _require_same(found: str, digest: Digest) -> None:
+    if found != str(digest):
+        raise DigestInvalid(f"The content's digest is {found}, not {digest}.")
 
 
 def _body(registry: Registry, request: Request) -> AsyncIterator[bytes]:
