@@ -1,6 +1,6 @@
 """What every request to the management API passes first, as plain ASGI: its path read right, its body bounded."""
 
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +47,7 @@ def plain_path(scope: Scope) -> str:
     if b"%00" in raw or b"%00" in scope["query_string"] or b"%2500" in raw:
         raise Invalid("A NUL byte is not part of any name.")
     try:
-        scope["query_string"].decode("ascii")
+        unquote_to_bytes(scope["query_string"]).decode()
         parts = [unquote(part, errors="strict").replace("/", "%2F") for part in raw.decode("ascii").split("/")]
     except UnicodeDecodeError as error:
         raise Invalid("The address is not percent-encoded UTF-8.") from error

@@ -82,21 +82,21 @@ Whole = Annotated[Listing, Depends(whole)]
 Paged = Annotated[Listing, Depends(paged)]
 
 
-def _tests(q: str) -> dict[str, Test]:
+def _tests(q: str) -> tuple[tuple[str, Test], ...]:
     # Harbor decodes once more, and its clients count on it (src/lib/q/builder.go, parseKeywords).
     try:
         text = unquote_plus(q, errors="strict")
     except UnicodeDecodeError as error:
         raise Invalid("q is not percent-encoded UTF-8.") from error
-    found: dict[str, Test] = {}
+    found = []
     for part in text.split(",") if text else []:
         key, _, value = part.partition("=")
         if not key or not value or "\0" in part:
             raise Invalid("q is made of KEY=VALUE, apart by commas.")
-        found[field_name(key)] = _test(value)
+        found.append((field_name(key), _test(value)))
     if len(found) > MOST_TESTS:
         raise Invalid(f"q has at most {MOST_TESTS} tests.")
-    return found
+    return tuple(found)
 
 
 def _test(value: str) -> Test:

@@ -69,8 +69,8 @@ class OfListedRobots(Access):
     level = Level.ROBOT
 
     async def __call__(self, request: Request, caller: LoggedIn, listing: Whole) -> Visit:
-        tests = listing.selected.tests
-        match tests.get("level"), tests.get("project_id"):
+        selected = listing.selected
+        match selected.test_of("level"), selected.test_of("project_id"):
             case (None | Exact("system"), None | Exact("0")):
                 return await _in_system(request, caller, self.wanted())
             case (Exact("project"), Exact(number)) if number.isascii() and number.isdigit() and len(number) < 19:

@@ -136,7 +136,7 @@ def describe_repository(connection: Connection, now: int, project_id: int, name:
 def artifact_page(connection: Connection, repository_id: int, selected: Selection) -> Page:
     """Those that stand alone; all of them for `q=base=*`. Raises Invalid."""
     query = select(*_described).where(manifests.c.repository_id == repository_id)
-    base = selected.tests.get("base")
+    base = selected.test_of("base")
     if base is None:
         query = query.where(STANDS_ALONE)
     elif base != Exact("*"):
