@@ -18,9 +18,8 @@ AUDIENCE: Final = "mooring"
 ISSUER: Final = "mooring"
 
 
-def claims(site: Site, **changes: Any) -> dict[str, Any]:
-    """Those of an administrator's token; a change to None takes one away."""
-    now = site.parts.clock.seconds()
+def claims(now: int, **changes: Any) -> dict[str, Any]:
+    """Those of an administrator's token at a time in seconds; a change to None takes one away."""
     made = {
         "iss": ISSUER,
         "sub": "admin",
@@ -41,9 +40,14 @@ def claims(site: Site, **changes: Any) -> dict[str, Any]:
 def signed(site: Site, header: Mapping[str, Any] = {}, signer: Signer | None = None, **changes: Any) -> str:
     """By the registry's own key unless another signer is given. A header of None is left out."""
     key = site.parts.keys.keyring.signer
-    whole = {"alg": "ES256", "typ": "JWT", "kid": key.kid, **header}
+    made = claims(site.parts.clock.seconds(), **changes)
+    return token(key.kid, made, signer or es256(private_key(key)), header)
+
+
+def token(kid: str, claims: Mapping[str, Any], signer: Signer, header: Mapping[str, Any]) -> str:
+    whole = {"alg": "ES256", "typ": "JWT", "kid": kid, **header}
     head = {name: value for name, value in whole.items() if value is not None}
-    return compact(head, json.dumps(claims(site, **changes)).encode(), signer or es256(private_key(key)))
+    return compact(head, json.dumps(claims).encode(), signer)
 
 
 def compact(header: Mapping[str, Any] | bytes, payload: bytes, signer: Signer) -> str:
