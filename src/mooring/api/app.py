@@ -1,5 +1,7 @@
 """The management API at `/api/v2.0`, in Harbor's paths and shapes (goharbor/harbor, api/v2.0/swagger.yaml)."""
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -49,7 +51,14 @@ class ManagementApi(FastAPI):
 
 
 def management_api(parts: Parts) -> ASGIApp:
-    return Entrance(_application(parts), parts.configuration)
+    application = _application()
+    application.state.parts = parts
+    return Entrance(application, parts.configuration)
+
+
+def openapi() -> dict[str, Any]:
+    """The document that `/api/v2.0/openapi.json` answers."""
+    return _application().openapi()
 
 
 def declared() -> list[tuple[APIRoute, Access]]:
@@ -64,7 +73,7 @@ def _routes(router: APIRouter) -> list[APIRoute]:
     return [route for route in router.routes if isinstance(route, APIRoute)]
 
 
-def _application(parts: Parts) -> FastAPI:
+def _application() -> FastAPI:
     declared()
     application = ManagementApi(
         title="Mooring",
@@ -82,7 +91,6 @@ def _application(parts: Parts) -> FastAPI:
             Refused: answers.refused,
         },
     )
-    application.state.parts = parts
     for router in ROUTERS:
         application.include_router(router)
     return application
