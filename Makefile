@@ -36,6 +36,7 @@ types: $(VENV)/.test ## check types, strictly
 tools: ## get the programs that tests drive: Debian's by apt when root, Go's when go is there
 	@tests/tools/debian.sh
 	@tests/tools/go.sh
+	@tests/tools/swift.sh
 
 unit: $(VENV)/.test ## run every test but those of their own targets (ARGS="-k name" narrows)
 	$(BIN)/python -m pytest -m "not conformance and not kubernetes" $(ARGS)

@@ -10,6 +10,7 @@ conformance  github.com/opencontainers/distribution-spec/conformance@v0.0.0-2026
 crane        github.com/google/go-containerregistry/cmd/crane@v0.22.1
 oras         oras.land/oras/cmd/oras@v1.3.6
 distribution github.com/distribution/distribution/v3/cmd/registry@v3.1.2
+versitygw    github.com/versity/versitygw/cmd/versitygw@v1.8.0
 helm         helm.sh/helm/v3/cmd/helm@v3.22.0
 cosign       github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 '

@@ -16,7 +16,7 @@ from mooring.registry.collection import Collected
 def collect(data: Data = None, config: Config = None) -> None:
     """Collect what is due now. A running server does this by itself."""
     with opened(config, data) as parts:
-        done: Collected = asyncio.run(parts.collector.run())
+        done: Collected = asyncio.run(_collect(parts))
     print(
         f"Reviewed {done.reviews}. Let go of {done.links} links, {done.blobs} blobs and {done.uploads} idle uploads; "
         f"removed {done.objects} objects."
@@ -37,11 +37,21 @@ def check(
     print("No faults.")
 
 
+async def _collect(parts: Parts) -> Collected:
+    try:
+        return await parts.collector.run()
+    finally:
+        await parts.store.disconnect()
+
+
 async def _check(parts: Parts, *, read_bytes: bool) -> int:
     faults = 0
-    async for fault in audit(parts.database, parts.store, read_bytes=read_bytes):
-        faults += 1
-        print(f"{fault.kind} {fault.what}: {fault.text}")
+    try:
+        async for fault in audit(parts.database, parts.store, read_bytes=read_bytes):
+            faults += 1
+            print(f"{fault.kind} {fault.what}: {fault.text}")
+    finally:
+        await parts.store.disconnect()
     # Listed first and looked up afterwards: an upload that begins meanwhile has its row before its file.
     left = await orphans(parts.database, list(parts.store.keys()))
     for key in sorted(left):

@@ -21,6 +21,7 @@ from mooring.registry.tables import (
 from mooring.storage import ObjectMissing, Store
 
 PAGE = 500
+KEY_LENGTH = 32
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
@@ -115,7 +116,9 @@ def _still_there(connection: Connection, digest: str, key: str) -> bool:
 
 
 def _known(connection: Connection, keys: Sequence[str]) -> set[str]:
+    # An upload's objects in a bucket have names that begin with its own.
+    whole = {*keys, *(key[:KEY_LENGTH] for key in keys)}
     known: set[str] = set()
     for column in (blobs.c.object_key, uploads.c.id, object_removals.c.object_key):
-        known.update(connection.scalars(select(column).where(column.in_(keys))))
-    return known
+        known.update(connection.scalars(select(column).where(column.in_(whole))))
+    return {key for key in keys if key in known or key[:KEY_LENGTH] in known}

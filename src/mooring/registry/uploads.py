@@ -82,15 +82,23 @@ def reserve(connection: Connection, upload: Upload, number: int, above: int) -> 
 
 
 def advance(
-    connection: Connection, now: int, upload: Upload, size: int, digest: str | None = None, state: str = ""
+    connection: Connection,
+    now: int,
+    upload: Upload,
+    size: int,
+    digest: str | None = None,
+    state: str = "",
+    spent: Sequence[str] = (),
 ) -> None:
-    """Acknowledge bytes up to `size`.
+    """Acknowledge bytes up to `size`; objects in `spent` are removed.
 
     Raises UploadUnknown when another request ended the upload, and Unavailable when one moved it on.
     """
     values = {"size": size, "digest": digest, "state": state, "touched_at": now}
     if connection.execute(update(uploads).where(_unchanged(upload)).values(values)).rowcount == 0:
         raise _overtaken(connection, upload)
+    for name in spent:
+        enqueue_removal(connection, name, now + READERS_GRACE)
 
 
 def finish(

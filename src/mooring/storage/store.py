@@ -41,7 +41,7 @@ class Writer(Protocol):
 
     @property
     def spent(self) -> Sequence[str]:
-        """Once finished: objects that the upload left behind, to be deleted by their names."""
+        """Objects that are of no use once the state, or the finished object, counts: delete them by their names."""
         ...
 
     def resume(self, state: str, reserve: Reserve) -> None:

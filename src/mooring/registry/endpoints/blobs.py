@@ -34,6 +34,8 @@ async def get_blob(registry: Registry, request: Request, visit: Visit) -> Respon
     part = parse_range(request.headers.get("range"), blob.size) if blob.size else None
     if request.method == "HEAD":
         return Response(headers={**headers, "content-length": str(blob.size)})
+    if elsewhere := await registry.store.address(blob.object_key):
+        return Response(status_code=307, headers={"location": elsewhere, "docker-content-digest": digest})
     return BlobResponse(registry.store, blob, part, headers)
 
 

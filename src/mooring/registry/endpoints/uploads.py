@@ -51,7 +51,8 @@ async def append_to_upload(registry: Registry, request: Request, visit: Visit) -
         running, size = await _receive(registry, request, visit, upload, writer)
         digest = f"{upload.algorithm}:{running.copy().hexdigest()}" if running else None
         moved = replace(upload, size=size, digest=digest, state=writer.state)
-        await registry.database.write(uploads.advance, registry.clock.now(), upload, size, digest, writer.state)
+        now = registry.clock.now()
+        await registry.database.write(uploads.advance, now, upload, size, digest, writer.state, writer.spent)
         if running is not None:
             registry.hashes.keep(upload.id, upload.algorithm, size, running)
     return _accepted(visit, moved, 202)

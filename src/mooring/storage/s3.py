@@ -1,0 +1,185 @@
+"""Objects in a bucket of S3, or of any server that speaks its protocol."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from botocore.exceptions import ClientError
+
+from mooring.errors import ConfigurationError, Unavailable
+from mooring.storage.s3_client import MISSING, Bucket, Client, abort, code_of, connected, translated_errors
+from mooring.storage.s3_upload import S3Writer
+from mooring.storage.store import ObjectMissing, Watch
+
+MARKER = "cluster-id"
+READ_BYTES = 1024 * 1024
+READ_ATTEMPTS = 4
+KEY_LENGTH = 32
+ADDRESS_SECONDS = 20 * 60
+T = TypeVar("T")
+
+
+class S3Store:
+    """An upload's objects are named after it, `KEY-xxxxxxxx`; a finished one is never written again, nor copied."""
+
+    def __init__(self, bucket: Bucket, cluster_id: str | None = None, *, redirect: bool = False) -> None:
+        self.bucket = bucket
+        self.cluster_id = cluster_id
+        self._redirect = redirect
+        self._connecting = asyncio.Lock()
+        self._client: Client = None
+        self._stack = AsyncExitStack()
+
+    async def client(self) -> Client:
+        if self._client is not None:
+            return self._client
+        async with self._connecting:
+            if self._client is None:
+                async with translated_errors():
+                    self._client = await connected(self.bucket, self._stack)
+        return self._client
+
+    def name(self, key: str) -> str:
+        """In 256 folders, for those who look with a browser; the bucket itself knows none."""
+        return f"{self.bucket.prefix}{key[:2]}/{key}"
+
+    @asynccontextmanager
+    async def writing(self, key: str) -> AsyncIterator[S3Writer]:
+        yield S3Writer(self, key)
+
+    async def size(self, key: str) -> int:
+        client = await self.client()
+        async with translated_errors(key):
+            found = await client.head_object(Bucket=self.bucket.name, Key=self.name(key))
+        return int(found["ContentLength"])
+
+    async def read(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """What breaks off is taken up again where it broke."""
+        end = start + length
+        if not length:
+            await self.size(key)
+        for left in reversed(range(READ_ATTEMPTS)):
+            try:
+                async with translated_errors(key):
+                    async for chunk in self._stream(key, start, end):
+                        start += len(chunk)
+                        yield chunk
+            except Unavailable:
+                if not left:
+                    raise
+            if start == end:
+                return
+        raise Unavailable("The registry's store holds less of this blob than it should.")
+
+    async def digest(self, key: str, size: int, watch: Watch) -> None:
+        async for chunk in self.read(key, 0, size):
+            await asyncio.to_thread(watch, chunk)
+
+    async def put(self, key: str, content: bytes) -> None:
+        client = await self.client()
+        async with translated_errors(key):
+            await client.put_object(Bucket=self.bucket.name, Key=self.name(key), Body=content)
+
+    async def delete(self, key: str) -> None:
+        """An object; or, by the key of an upload, all that the upload has left anywhere."""
+        client = await self.client()
+        async with translated_errors(key):
+            if len(key) == KEY_LENGTH:
+                await self._abort_all(client, key)
+                for name in [name async for name in self._names(client, self.name(key))]:
+                    await client.delete_object(Bucket=self.bucket.name, Key=name)
+            else:
+                await client.delete_object(Bucket=self.bucket.name, Key=self.name(key))
+
+    def local_path(self, _key: str) -> Path | None:
+        return None
+
+    async def address(self, key: str) -> str | None:
+        if not self._redirect:
+            return None
+        client = await self.client()
+        where = {"Bucket": self.bucket.name, "Key": self.name(key)}
+        async with translated_errors(key):
+            return str(await client.generate_presigned_url("get_object", Params=where, ExpiresIn=ADDRESS_SECONDS))
+
+    async def check(self) -> None:
+        """Raises ConfigurationError when the bucket is not this cluster's."""
+        await self._require_marker(await self.client())
+
+    def prepare(self, cluster_id: str) -> None:
+        async def mark(client: Client) -> None:
+            where = {"Bucket": self.bucket.name, "Key": self.bucket.prefix + MARKER}
+            async with translated_errors():
+                try:
+                    await client.head_object(**where)
+                except ClientError as error:
+                    if code_of(error) not in MISSING:
+                        raise
+                    await client.put_object(**where, Body=f"{cluster_id}\n".encode())
+            await self._require_marker(client)
+
+        self.cluster_id = cluster_id
+        self._apart(mark)
+
+    def keys(self) -> Iterator[str]:
+        async def listed(client: Client) -> list[str]:
+            async with translated_errors():
+                return [name async for name in self._names(client, self.bucket.prefix)]
+
+        names = (name.rpartition("/")[2] for name in self._apart(listed))
+        return (name for name in names if name != MARKER)
+
+    async def disconnect(self) -> None:
+        async with self._connecting:
+            self._client = None
+            await self._stack.aclose()
+
+    def close(self) -> None:
+        """Connections belong to an event loop: `disconnect` closes them."""
+
+    async def _stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        if start == end:
+            return
+        client = await self.client()
+        asked = f"bytes={start}-{end - 1}"
+        answer = await client.get_object(Bucket=self.bucket.name, Key=self.name(key), Range=asked)
+        async with answer["Body"] as body:
+            while chunk := await body.read(READ_BYTES):
+                yield chunk
+
+    async def _require_marker(self, client: Client) -> None:
+        place = f"s3://{self.bucket.name}/{self.bucket.prefix}"
+        try:
+            async with translated_errors():
+                answer = await client.get_object(Bucket=self.bucket.name, Key=self.bucket.prefix + MARKER)
+                async with answer["Body"] as body:
+                    found = (await body.read()).decode(errors="replace").strip()
+        except ObjectMissing as error:
+            raise ConfigurationError(f"The store at {place} has no marker: it is not this registry's.") from error
+        if found != self.cluster_id:
+            raise ConfigurationError(f"The store at {place} belongs to another registry ({found[:40]}).")
+
+    async def _names(self, client: Client, prefix: str) -> AsyncIterator[str]:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name, Prefix=prefix)
+        async for page in pages:
+            for found in page.get("Contents", []):
+                yield found["Key"]
+
+    async def _abort_all(self, client: Client, key: str) -> None:
+        pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket.name, Prefix=self.name(key))
+        found = [upload async for page in pages for upload in page.get("Uploads", [])]
+        for upload in found:
+            await abort(client, self.bucket, upload["Key"], upload["UploadId"])
+
+    def _apart(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """Run in a thread with an event loop and a client of its own: the caller may have a loop already."""
+
+        async def run() -> T:
+            async with AsyncExitStack() as stack:
+                return await work(await connected(self.bucket, stack))
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, run()).result()

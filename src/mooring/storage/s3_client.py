@@ -1,0 +1,115 @@
+"""How S3 is reached, and what its errors mean."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from mooring.errors import ConfigurationError, MooringError, StorageFull, Unavailable
+from mooring.storage.store import ObjectMissing
+
+CONNECTIONS = 64
+CONNECT_SECONDS = 3
+READ_SECONDS = 30
+ATTEMPTS = 4
+OPTIONS = frozenset({"endpoint", "region", "style"})
+MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
+FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"})
+
+Client = Any
+"""aiobotocore makes its clients' methods at run time."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where the objects are: `s3://NAME/PREFIX?endpoint=…&region=…&style=path`."""
+
+    name: str
+    prefix: str = ""
+    """Empty, or ends with a slash."""
+    endpoint: str | None = None
+    region: str | None = None
+    style: str = "auto"
+
+
+def parse_bucket(url: str) -> Bucket:
+    """Raises ConfigurationError."""
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    unknown = sorted(set(options) - OPTIONS)
+    style = options.get("style", "path" if "endpoint" in options else "auto")
+    if (
+        parts.scheme != "s3"
+        or not parts.netloc
+        or parts.username
+        or unknown
+        or style not in ("path", "virtual", "auto")
+    ):
+        raise ConfigurationError(
+            "MOORING_STORE must be s3://BUCKET/PREFIX, with ?endpoint=URL&region=NAME&style=path where needed"
+            + (f"; {', '.join(unknown)} is no option of it." if unknown else ".")
+        )
+    prefix = parts.path.strip("/")
+    return Bucket(parts.netloc, f"{prefix}/" if prefix else "", options.get("endpoint"), options.get("region"), style)
+
+
+async def connected(bucket: Bucket, stack: AsyncExitStack) -> Client:
+    """A client that lives as long as the stack, with credentials by the usual chain."""
+    config = AioConfig(
+        signature_version="s3v4",
+        s3={"addressing_style": bucket.style},
+        # Servers other than Amazon's refuse the checksums that botocore adds by itself (boto/boto3#4392).
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        max_pool_connections=CONNECTIONS,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+    made = get_session().create_client("s3", region_name=bucket.region, endpoint_url=bucket.endpoint, config=config)
+    return await stack.enter_async_context(made)
+
+
+@asynccontextmanager
+async def translated_errors(key: str = "") -> AsyncIterator[None]:
+    """Raises ObjectMissing, StorageFull or Unavailable."""
+    try:
+        yield
+    except ClientError as error:
+        raise _translated(error, key) from error
+    except NoCredentialsError as error:
+        raise Unavailable("There are no credentials for the registry's bucket: set AWS_ACCESS_KEY_ID.") from error
+    except (TimeoutError, BotoCoreError, aiohttp.ClientError, OSError) as error:
+        raise Unavailable("The registry's store can't answer right now. Try again shortly.") from error
+
+
+async def abort(client: Client, bucket: Bucket, name: str, upload_id: str) -> None:
+    """An upload that is not there any more is no error."""
+    try:
+        await client.abort_multipart_upload(Bucket=bucket.name, Key=name, UploadId=upload_id)
+    except ClientError as error:
+        if code_of(error) not in ("NoSuchUpload", "NoSuchKey", "404"):
+            raise
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _translated(error: ClientError, key: str) -> MooringError | ObjectMissing:
+    code = code_of(error)
+    if code in MISSING:
+        return ObjectMissing(key)
+    if code in FULL:
+        return StorageFull()
+    if code == "NoSuchBucket":
+        return Unavailable("The registry's bucket does not exist.")
+    if code in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"):
+        return Unavailable("The registry's bucket refuses the credentials that it was given.")
+    return Unavailable("The registry's store can't answer right now. Try again shortly.")

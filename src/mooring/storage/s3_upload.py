@@ -1,0 +1,296 @@
+"""One upload to a bucket: parts as they come, and its state in a text that any replica continues from.
+
+Parts are 5 MiB at least, but for the last (S3's rule), while a client's request may end anywhere. What is left over at
+the end of a request is kept as an object of its own, the tail, and read back if more comes. A small upload is nothing
+but its tail: one PutObject, and no multipart upload at all.
+
+Two requests may write at once, on two replicas: each takes numbers that no other gets, and names of its own, so neither
+can change what the other is acknowledged for. The upload's row decides whose state counts.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from mooring.errors import TooLarge, Unavailable
+from mooring.storage.s3_client import abort, code_of, translated_errors
+from mooring.storage.store import ObjectMissing, OffsetMismatch, Reserve, Watch
+
+if TYPE_CHECKING:
+    from mooring.storage.s3 import S3Store
+
+MIB = 1024 * 1024
+LEAST_PART = 5 * MIB
+PART = 8 * MIB
+LARGEST_PART = 64 * MIB
+MOST_PARTS = 10_000
+IN_FLIGHT = 2
+"""Parts of one upload that are sent at a time; with the one that is filled, no more than three are in memory."""
+
+WATCHED = MIB
+GONE = frozenset({"NoSuchUpload", "NoSuchKey", "404"})
+MOST_RESERVED = 32
+
+
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is acknowledged."""
+
+    name: str = ""
+    """Of the object that the multipart upload will make."""
+    upload: str = ""
+    """The multipart upload's id."""
+    parts: tuple[tuple[int, str], ...] = ()
+    """Number and ETag, in order. Numbers may have gaps."""
+    sent: int = 0
+    """Bytes in these parts."""
+    tail: str = ""
+    tail_size: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.sent + self.tail_size
+
+
+def part_size(number: int) -> int:
+    """Larger ones later on, so that 10,000 are enough for half a TiB."""
+    return int(min(PART << (number // 1000), LARGEST_PART))
+
+
+class UploadGone(Unavailable):
+    """The multipart upload is not there any more."""
+
+
+class S3Writer:
+    def __init__(self, store: "S3Store", key: str) -> None:
+        self._store = store
+        self._key = key
+        self._state = State()
+        self._reserve: Reserve = _nobody_else
+        self._spent: dict[str, None] = {}
+
+    @property
+    def state(self) -> str:
+        return msgspec.json.encode(self._state).decode()
+
+    @property
+    def spent(self) -> tuple[str, ...]:
+        return tuple(self._spent)
+
+    def resume(self, state: str, reserve: Reserve) -> None:
+        self._state = msgspec.json.decode(state, type=State) if state else State()
+        self._reserve = reserve
+
+    async def append(
+        self, offset: int, chunks: AsyncIterable[bytes], watch: Watch, *, limit: int, last: bool = False
+    ) -> int:
+        if self._state.size != offset:
+            raise OffsetMismatch(self._state.size)
+        request = _Request(self._store, self._key, self._state, self._reserve)
+        try:
+            await request.take(chunks, watch, limit)
+            self._moved_to(await request.end(last=last))
+        except BaseException:
+            await request.give_up()
+            raise
+        return self._state.size
+
+    async def finish(self) -> str:
+        state = self._state
+        if not state.upload:
+            if not state.tail:
+                state = self._state = await self._empty()
+            return state.tail
+        if state.tail:
+            self._spent[state.tail] = None
+            request = _Request(self._store, self._key, state, self._reserve)
+            # Where another try has made the object already, only its size is left to look at.
+            with suppress(UploadGone):
+                await request.take_tail()
+                state = await request.end(last=True)
+        await self._complete(state)
+        return state.name
+
+    def _moved_to(self, state: State) -> None:
+        if self._state.tail and self._state.tail != state.tail:
+            self._spent[self._state.tail] = None
+        self._state = state
+
+    async def _empty(self) -> State:
+        name = new_name(self._key)
+        await self._store.put(name, b"")
+        return State(tail=name)
+
+    async def _complete(self, state: State) -> None:
+        """Make the object of its parts. Another request, or an earlier try of this one, may have done it."""
+        client, bucket = await self._store.client(), self._store.bucket
+        parts = [{"PartNumber": number, "ETag": tag} for number, tag in state.parts]
+        async with translated_errors(state.name):
+            try:
+                await client.complete_multipart_upload(
+                    Bucket=bucket.name,
+                    Key=self._store.name(state.name),
+                    UploadId=state.upload,
+                    MultipartUpload={"Parts": parts},
+                )
+            except ClientError as error:
+                if code_of(error) not in GONE:
+                    raise
+        try:
+            size = await self._store.size(state.name)
+        except ObjectMissing:
+            size = -1
+        if size != state.size:
+            raise Unavailable("The registry's store has lost a part of this upload.")
+
+
+class _Request:
+    """What one request adds to a state: nothing counts before it has ended."""
+
+    def __init__(self, store: "S3Store", key: str, state: State, reserve: Reserve) -> None:
+        self._store = store
+        self._key = key
+        self._before = state
+        self._reserve = reserve
+        self._name, self._upload = state.name, state.upload
+        self._parts = list(state.parts)
+        self._sent = state.sent
+        self._waiting = bytearray()
+        self._read_tail = False
+        self._highest = state.parts[-1][0] if state.parts else 0
+        self._numbers = range(0)
+        self._sending: list[asyncio.Task[tuple[int, str]]] = []
+        self._new_tail = ""
+
+    async def take(self, chunks: AsyncIterable[bytes], watch: Watch, limit: int) -> None:
+        unwatched: list[bytes] = []
+        size, held = self._before.size, 0
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"A blob may have {limit} bytes at most.")
+            if not self._read_tail:
+                await self.take_tail()
+            self._waiting += chunk
+            unwatched.append(chunk)
+            held += len(chunk)
+            if held >= WATCHED:
+                await asyncio.to_thread(_watch_all, watch, unwatched)
+                unwatched, held = [], 0
+            await self._send_full()
+        if unwatched:
+            await asyncio.to_thread(_watch_all, watch, unwatched)
+
+    async def take_tail(self) -> None:
+        """Bytes that an earlier request left over come first."""
+        self._read_tail = True
+        if self._before.tail:
+            try:
+                async for chunk in self._store.read(self._before.tail, 0, self._before.tail_size):
+                    self._waiting += chunk
+            except ObjectMissing as error:
+                raise Unavailable("Another request moved this upload on meanwhile.") from error
+
+    async def end(self, *, last: bool) -> State:
+        """Everything is durable when this answers."""
+        before = self._before
+        if not self._read_tail:
+            return before
+        if self._upload and self._waiting and (last or len(self._waiting) >= LEAST_PART):
+            await self._send(len(self._waiting))
+        while self._sending:
+            await self._one_sent()
+        tail, tail_size = "", len(self._waiting)
+        if tail_size:
+            tail = self._new_tail = new_name(self._key)
+            await self._store.put(tail, bytes(self._waiting))
+        return State(self._name, self._upload, tuple(self._parts), self._sent, tail, tail_size)
+
+    async def give_up(self) -> None:
+        """Take away what only this request knows of. What can't be had now goes with the upload, at its end."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        with suppress(Exception):
+            client = await self._store.client()
+            if self._upload and not self._before.upload:
+                await abort(client, self._store.bucket, self._store.name(self._name), self._upload)
+            if self._new_tail:
+                await self._store.delete(self._new_tail)
+
+    async def _send_full(self) -> None:
+        while len(self._waiting) >= part_size(self._highest + 1):
+            await self._send(part_size(self._highest + 1))
+
+    async def _send(self, size: int) -> None:
+        number = self._highest = await self._next_number()
+        content = bytes(memoryview(self._waiting)[:size])
+        del self._waiting[:size]
+        if len(self._sending) >= IN_FLIGHT:
+            await self._one_sent()
+        self._sending.append(asyncio.create_task(self._upload_part(number, content)))
+        self._sent += size
+
+    async def _one_sent(self) -> None:
+        self._parts.append(await self._sending[0])
+        self._sending.pop(0)
+
+    async def _upload_part(self, number: int, content: bytes) -> tuple[int, str]:
+        client = await self._store.client()
+        async with translated_errors(self._key):
+            try:
+                answer: Any = await client.upload_part(
+                    Bucket=self._store.bucket.name,
+                    Key=self._store.name(self._name),
+                    UploadId=self._upload,
+                    PartNumber=number,
+                    Body=content,
+                )
+            except ClientError as error:
+                if code_of(error) in GONE:
+                    raise UploadGone("This upload has ended, or the registry's store has lost it.") from error
+                raise
+        return number, str(answer["ETag"])
+
+    async def _next_number(self) -> int:
+        if not self._upload:
+            await self._begin()
+        if not self._numbers:
+            if self._before.upload:
+                count = min(MOST_RESERVED, max(1, 2 * (len(self._parts) - len(self._before.parts))))
+                first = await self._reserve(count, self._highest)
+                self._numbers = range(first, first + count)
+            else:
+                # Nobody else knows of this multipart upload yet.
+                self._numbers = range(self._highest + 1, MOST_PARTS + 2)
+        number, self._numbers = self._numbers[0], self._numbers[1:]
+        if number > MOST_PARTS:
+            raise TooLarge(f"A blob may have {MOST_PARTS} parts at most: send it in fewer requests.")
+        return number
+
+    async def _begin(self) -> None:
+        name = new_name(self._key)
+        client = await self._store.client()
+        async with translated_errors(name):
+            made = await client.create_multipart_upload(
+                Bucket=self._store.bucket.name, Key=self._store.name(name), ContentType="application/octet-stream"
+            )
+        self._name, self._upload = name, str(made["UploadId"])
+
+
+def new_name(key: str) -> str:
+    """Of an object that no other writer of this upload uses."""
+    return f"{key}-{secrets.token_hex(4)}"
+
+
+def _watch_all(watch: Watch, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        watch(chunk)
+
+
+async def _nobody_else(_number: int, above: int) -> int:
+    return above + 1
