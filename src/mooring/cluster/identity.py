@@ -38,9 +38,10 @@ def require(connection: Connection, master_key: MasterKey) -> str:
 
 def require_if_established(connection: Connection, master_key: MasterKey) -> None:
     """Raises ConfigurationError for a wrong master key, before anything is changed."""
-    row = _row(connection)
-    if row is not None:
-        master_key.require(row.master_key_check)
+    # One column, and not the row: an older schema, which is about to be migrated, has fewer than the table declares.
+    check_value = connection.execute(select(cluster.c.master_key_check).where(cluster.c.id == 1)).scalar()
+    if check_value is not None:
+        master_key.require(check_value)
 
 
 def _row(connection: Connection) -> Row[tuple[int, str, bytes, int, int | None]] | None:
