@@ -110,16 +110,19 @@ def select_page(
     usual: Sequence[tuple[str, bool]],
     tie: ColumnElement[Any],
 ) -> Page:
-    """One page of `query`, and how many rows there are in all. `tie` makes any order a total one. Raises Invalid."""
+    """One page of `query`, and how many rows there are in all. `tie` is the id: it makes any order a total one.
+
+    The ids are found first, so that what `query` counts for each row is counted for the page alone. Raises Invalid.
+    """
     chosen = query.where(*(_field(fields, key).condition(test) for key, test in selection.tests))
-    total = connection.execute(
-        chosen.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
-    ).scalar_one()
+    counted = chosen.with_only_columns(func.count(), maintain_column_froms=True)
+    total = connection.execute(counted).scalar_one()
     order = [_ordering(fields, key, descends) for key, descends in selection.order or usual]
-    rows = connection.execute(
-        chosen.order_by(*order, tie).limit(selection.size).offset((selection.page - 1) * selection.size)
-    )
-    return Page(rows.mappings().all(), int(total))
+    found = chosen.with_only_columns(tie, maintain_column_froms=True).order_by(*order, tie)
+    ids = connection.scalars(found.limit(selection.size).offset((selection.page - 1) * selection.size)).all()
+    rows = connection.execute(query.add_columns(tie.label("row_id")).where(tie.in_(ids))).mappings()
+    by_id = {row["row_id"]: row for row in rows}
+    return Page([by_id[row_id] for row_id in ids if row_id in by_id], int(total))
 
 
 def _field(fields: Mapping[str, Field], key: str) -> Field:

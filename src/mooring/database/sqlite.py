@@ -206,9 +206,9 @@ def translated_errors() -> Iterator[None]:
 
 def translated(error: DBAPIError) -> MooringError | DBAPIError:
     """What the driver's words mean for a caller; an error of our own making stays as it is."""
-    if isinstance(error, IntegrityError):
-        return Conflict("Somebody else changed this at the same moment. Look again.")
     text = str(error.orig)
+    if isinstance(error, IntegrityError) and text.startswith(("UNIQUE", "FOREIGN KEY")):
+        return Conflict("Somebody else changed this at the same moment. Look again.")
     if "disk is full" in text:
         return StorageFull()
     if "readonly database" in text or "read-only" in text:

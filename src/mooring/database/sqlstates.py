@@ -1,7 +1,7 @@
 """What PostgreSQL's errors mean for a caller, by SQLSTATE (its manual, appendix A)."""
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from mooring.errors import Conflict, Invalid, MooringError, StorageFull, Unavailable
 
@@ -51,7 +51,7 @@ def translated(error: DBAPIError) -> MooringError | DBAPIError:
     code = state(error)
     if code == DISK_FULL:
         return StorageFull()
-    if isinstance(error, IntegrityError):
+    if code in {UNIQUE, FOREIGN_KEY}:
         return Conflict("Somebody else changed this at the same moment. Look again.")
     if code.startswith("22") or isinstance(error.orig, psycopg.DataError):
         return UNWRITABLE

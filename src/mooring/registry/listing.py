@@ -43,11 +43,18 @@ def _held_by_index(artifact: FromClause) -> ColumnElement[bool]:
 
 def _accessory() -> ColumnElement[bool]:
     subject = manifests.alias("subject")
-    return exists().where(subject.c.repository_id == manifests.c.repository_id, subject.c.digest == manifests.c.subject)
+    present = exists().where(
+        subject.c.repository_id == manifests.c.repository_id, subject.c.digest == manifests.c.subject
+    )
+    return and_(manifests.c.subject.is_not(None), present)
 
 
 def _tagged(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(tags.c.manifest_id == manifests.c.id, *conditions)
+
+
+def _tagged_as(name: str) -> ColumnElement[bool]:
+    return _tagged(tags.c.repository_id == manifests.c.repository_id, tags.c.name == name)
 
 
 STANDS_ALONE = and_(~_accessory(), or_(_tagged(), ~_held_by_index(manifests)))
@@ -62,11 +69,11 @@ def _by_tags(test: Test) -> ColumnElement[bool]:
         case Exact("nil"):
             return ~_tagged()
         case Exact(value):
-            return _tagged(tags.c.name == value)
+            return _tagged_as(value)
         case Fuzzy(value):
             return _tagged(tags.c.name.contains(value, autoescape=True))
         case AllOf(values):
-            return and_(_tagged(), *(_tagged(tags.c.name == value) for value in values))
+            return and_(_tagged(), *map(_tagged_as, values))
     raise Invalid("Ask for tags=NAME, tags=~PART, tags=(ONE OTHER), tags=* or tags=nil.")
 
 
@@ -151,7 +158,8 @@ def artifact(connection: Connection, repository_id: int, reference: str) -> RowM
     if ":" in reference:
         query = query.where(manifests.c.digest == str(parse_digest(reference)))
     else:
-        query = query.join(tags, tags.c.manifest_id == manifests.c.id).where(tags.c.name == require_tag(reference))
+        tag = (tags.c.repository_id == repository_id) & (tags.c.name == require_tag(reference))
+        query = query.join(tags, tags.c.manifest_id == manifests.c.id).where(tag)
     found = connection.execute(query).mappings().first()
     if found is None:
         raise ManifestUnknown
