@@ -13,8 +13,9 @@ from mooring.api.access import InRepository, Visit
 from mooring.api.artifact_shapes import Accessory, Artifact, Hanging, accessory_shape, artifact_shape
 from mooring.api.paging import Whole
 from mooring.api.repositories import ONE
-from mooring.database.selection import Page, Selection
-from mooring.registry import images, removal
+from mooring.database.pages import Page
+from mooring.database.selection import Selection
+from mooring.registry import artifacts, images, removal
 from mooring.registry import listing as listings
 
 LIST, READ, DELETE = (Permission("artifact", action) for action in ("list", "read", "delete"))
@@ -85,9 +86,9 @@ async def list_accessories(
 
 
 def _page(connection: Connection, visit: Visit, selected: Selection) -> tuple[Page, Hanging]:
-    repository = listings.repository(connection, visit.project_id, visit.repository)
-    page = listings.artifact_page(connection, repository["id"], selected)
-    return page, _hanging(connection, repository["id"], page.rows)
+    repository_id = listings.repository_id_of(connection, visit.project_id, visit.repository)
+    page = artifacts.artifact_page(connection, repository_id, selected)
+    return page, _hanging(connection, repository_id, page.rows)
 
 
 def _one(connection: Connection, visit: Visit, reference: str) -> tuple[RowMapping, Hanging]:
@@ -102,21 +103,21 @@ def _remove(connection: Connection, now: int, visit: Visit, reference: str, dela
 
 def _accessories(connection: Connection, visit: Visit, reference: str, selected: Selection) -> tuple[RowMapping, Page]:
     row = find(connection, visit, reference)
-    return row, listings.accessory_page(connection, row["repository_id"], row["digest"], selected)
+    return row, artifacts.accessory_page(connection, row["repository_id"], row["digest"], selected)
 
 
 def find(connection: Connection, visit: Visit, reference: str) -> RowMapping:
     """The artifact, through its repository and that through its project. Raises NameUnknown and ManifestUnknown."""
-    repository = listings.repository(connection, visit.project_id, visit.repository)
-    return listings.artifact(connection, repository["id"], reference)
+    repository_id = listings.repository_id_of(connection, visit.project_id, visit.repository)
+    return artifacts.artifact(connection, repository_id, reference)
 
 
 def _hanging(connection: Connection, repository_id: int, rows: Sequence[RowMapping]) -> Hanging:
     ids, digests = [row["id"] for row in rows], [row["digest"] for row in rows]
     return Hanging(
         tags=listings.tags_of(connection, ids),
-        accessories=listings.accessories_of(connection, repository_id, digests),
-        references=listings.references_of(connection, ids),
+        accessories=artifacts.accessories_of(connection, repository_id, digests),
+        references=artifacts.references_of(connection, ids),
         configs=images.configs_of(connection, ids),
     )
 

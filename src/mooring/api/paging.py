@@ -9,7 +9,8 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import RowMapping
 
 from mooring.api.answers import address
-from mooring.database.selection import AllOf, AnyOf, Exact, Fuzzy, Page, Range, Selection, Test, field_name
+from mooring.database.pages import Page
+from mooring.database.selection import AllOf, AnyOf, Exact, Fuzzy, Range, Selection, Test, field_name
 from mooring.errors import Invalid
 
 FARTHEST_PAGE = 10**9

@@ -11,7 +11,8 @@ from mooring.api.access import InNamedProject, InRepository, Open, Visit
 from mooring.api.fields import Body, Note, Shape, named
 from mooring.api.paging import Whole
 from mooring.cluster.clock import rfc3339
-from mooring.database.selection import Page, Selection
+from mooring.database.pages import Page
+from mooring.database.selection import Selection
 from mooring.projects.standing import where_held
 from mooring.projects.tables import projects
 from mooring.registry import listing as listings

@@ -13,7 +13,8 @@ from mooring.api.artifact_shapes import Tag, tag_shape
 from mooring.api.artifacts import ONE_ARTIFACT, Reference, find
 from mooring.api.fields import Body, Line
 from mooring.api.paging import Whole
-from mooring.database.selection import Page, Selection
+from mooring.database.pages import Page
+from mooring.database.selection import Selection
 from mooring.errors import Conflict, ManifestUnknown
 from mooring.registry import listing as listings
 from mooring.registry import manifest_index

@@ -4,12 +4,12 @@ The tests are those of Harbor's query language (src/lib/q/builder.go); `api.pagi
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, true
+from sqlalchemy import ColumnElement, and_, true
 
 from mooring.errors import Invalid
 
@@ -74,12 +74,6 @@ class Field:
     order: ColumnElement[Any] | None = None
 
 
-@dataclass(frozen=True)
-class Page:
-    rows: Sequence[RowMapping]
-    total: int
-
-
 def field_name(key: str) -> str:
     """`ProjectID` and `project_id` are one field, as in Harbor."""
     return _CAPITAL.sub("_", key).lower()
@@ -100,43 +94,6 @@ def moment(column: ColumnElement[Any]) -> Field:
 
 def flag(column: ColumnElement[Any]) -> Field:
     return Field(lambda test: _test(column, _boolean, test), column)
-
-
-def select_page(
-    connection: Connection,
-    query: Select[*tuple[Any, ...]],
-    selection: Selection,
-    fields: Mapping[str, Field],
-    usual: Sequence[tuple[str, bool]],
-    tie: ColumnElement[Any],
-) -> Page:
-    """One page of `query`, and how many rows there are in all. `tie` is the id: it makes any order a total one.
-
-    The ids are found first, so that what `query` counts for each row is counted for the page alone. Raises Invalid.
-    """
-    chosen = query.where(*(_field(fields, key).condition(test) for key, test in selection.tests))
-    counted = chosen.with_only_columns(func.count(), maintain_column_froms=True)
-    total = connection.execute(counted).scalar_one()
-    order = [_ordering(fields, key, descends) for key, descends in selection.order or usual]
-    found = chosen.with_only_columns(tie, maintain_column_froms=True).order_by(*order, tie)
-    ids = connection.scalars(found.limit(selection.size).offset((selection.page - 1) * selection.size)).all()
-    rows = connection.execute(query.add_columns(tie.label("row_id")).where(tie.in_(ids))).mappings()
-    by_id = {row["row_id"]: row for row in rows}
-    return Page([by_id[row_id] for row_id in ids if row_id in by_id], int(total))
-
-
-def _field(fields: Mapping[str, Field], key: str) -> Field:
-    found = fields.get(field_name(key))
-    if found is None:
-        raise Invalid(f"This list can't be queried by {key[:40]!r}; it can by {', '.join(fields)}.")
-    return found
-
-
-def _ordering(fields: Mapping[str, Field], key: str, descends: bool) -> ColumnElement[Any]:
-    order = _field(fields, key).order
-    if order is None:
-        raise Invalid(f"This list can't be sorted by {key[:40]!r}.")
-    return order.desc() if descends else order.asc()
 
 
 def _fuzzy(column: ColumnElement[Any], test: Fuzzy) -> ColumnElement[bool]:

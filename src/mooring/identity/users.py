@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from mooring.database import rows, selection
-from mooring.database.selection import Page, Selection
+from mooring.database.pages import Page, select_page
+from mooring.database.selection import Selection
 from mooring.errors import Conflict, Invalid, NotFound
 from mooring.identity.tables import users
 
@@ -101,4 +102,4 @@ def count_admins(connection: Connection) -> int:
 
 def page(connection: Connection, selected: Selection) -> Page:
     """Raises Invalid."""
-    return selection.select_page(connection, select(users), selected, FIELDS, [("username", False)], users.c.id)
+    return select_page(connection, select(users), selected, FIELDS, [("username", False)], users.c.id)

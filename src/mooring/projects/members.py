@@ -9,7 +9,8 @@ from sqlalchemy import Connection, RowMapping, Select, delete, select, update
 from mooring.access import epoch
 from mooring.access.permissions import ROLES, Permission, Role
 from mooring.database import rows, selection
-from mooring.database.selection import Page, Selection
+from mooring.database.pages import Page, select_page
+from mooring.database.selection import Selection
 from mooring.errors import Conflict, NotFound
 from mooring.identity.tables import users
 from mooring.projects.tables import members
@@ -50,7 +51,7 @@ def find(connection: Connection, project_id: int, member_id: int) -> RowMapping:
 
 def page(connection: Connection, project_id: int, selected: Selection) -> Page:
     usual = [("entity_name", False)]
-    return selection.select_page(connection, _named(project_id), selected, FIELDS, usual, members.c.id)
+    return select_page(connection, _named(project_id), selected, FIELDS, usual, members.c.id)
 
 
 def change(

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, RowMapping, Select, delete, func, select, upd
 from mooring.access import epoch, refresh
 from mooring.access.permissions import Permission, Role
 from mooring.database import rows, selection
-from mooring.database.selection import Page, Selection
+from mooring.database.pages import Page, select_page
+from mooring.database.selection import Selection
 from mooring.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from mooring.identity.tables import robots, users
 from mooring.projects.standing import where_held
@@ -87,7 +88,7 @@ def page(connection: Connection, subject: str, now: int, selected: Selection, *,
     query = _described(subject)
     if not all_of_them:
         query = query.where(where_held(connection, subject, READ, now))
-    return selection.select_page(connection, query, selected, FIELDS, [("name", False)], projects.c.id)
+    return select_page(connection, query, selected, FIELDS, [("name", False)], projects.c.id)
 
 
 def change(

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, or_, selec
 from mooring.access import epoch, refresh
 from mooring.access.permissions import EVERYTHING, SYSTEM, Permission
 from mooring.database import selection
-from mooring.database.selection import Exact, Field, Page, Selection, Test
+from mooring.database.pages import Page, select_page
+from mooring.database.selection import Exact, Field, Selection, Test
 from mooring.errors import Invalid, NotFound
 from mooring.identity import robots as accounts
 from mooring.identity.robots import PREFIX
@@ -103,7 +104,7 @@ def find(connection: Connection, robot_id: int, project_id: int | None = None) -
 def page(connection: Connection, project_id: int | None, selected: Selection) -> Page:
     """The robots of a project; those of the system for None."""
     query = select(robots).where(robots.c.project_id.is_not_distinct_from(project_id))
-    return selection.select_page(connection, query, selected, FIELDS, [("name", False)], robots.c.id)
+    return select_page(connection, query, selected, FIELDS, [("name", False)], robots.c.id)
 
 
 def change(

@@ -1,0 +1,74 @@
+"""Pages of rows, in the order and by the tests of a selection."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+
+from mooring.database.selection import Field, Selection, field_name
+from mooring.errors import Invalid
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: Sequence[RowMapping]
+    total: int
+
+
+def select_page(
+    connection: Connection,
+    query: Select[*tuple[Any, ...]],
+    selection: Selection,
+    fields: Mapping[str, Field],
+    usual: Sequence[tuple[str, bool]],
+    tie: ColumnElement[Any],
+) -> Page:
+    """One page of `query`, and how many rows there are in all. `tie` is the id: it makes any order a total one.
+
+    The ids are found first, so that what `query` counts for each row is counted for the page alone. Raises Invalid.
+    """
+    chosen = query.where(*(_field_of(fields, key).condition(test) for key, test in selection.tests))
+    counted = chosen.with_only_columns(func.count(), maintain_column_froms=True)
+    total = connection.execute(counted).scalar_one()
+    order = [_order_by(fields, key, descends) for key, descends in selection.order or usual]
+    found = chosen.with_only_columns(tie, maintain_column_froms=True).order_by(*order, tie)
+    ids = connection.scalars(found.limit(selection.size).offset((selection.page - 1) * selection.size)).all()
+    rows = connection.execute(query.add_columns(tie.label("row_id")).where(tie.in_(ids))).mappings()
+    by_id = {row["row_id"]: row for row in rows}
+    return Page([by_id[row_id] for row_id in ids if row_id in by_id], int(total))
+
+
+def select_newest(
+    connection: Connection,
+    query: Select[*tuple[Any, ...]],
+    owner: ColumnElement[Any],
+    row_id: ColumnElement[Any],
+    most: int,
+) -> Mapping[Any, list[RowMapping]]:
+    """By owner, the rows with the highest ids: at most `most` of each."""
+    place = func.row_number().over(partition_by=owner, order_by=row_id.desc()).label("place")
+    ranked = query.add_columns(place, owner.label("owner")).subquery()
+    found = connection.execute(select(ranked).where(ranked.c.place <= most).order_by(ranked.c.place))
+    return grouped(found.mappings().all(), "owner")
+
+
+def grouped(found: Sequence[RowMapping], by: str) -> Mapping[Any, list[RowMapping]]:
+    groups: dict[Any, list[RowMapping]] = {}
+    for row in found:
+        groups.setdefault(row[by], []).append(row)
+    return groups
+
+
+def _field_of(fields: Mapping[str, Field], key: str) -> Field:
+    found = fields.get(field_name(key))
+    if found is None:
+        raise Invalid(f"This list can't be queried by {key[:40]!r}; it can by {', '.join(fields)}.")
+    return found
+
+
+def _order_by(fields: Mapping[str, Field], key: str, descends: bool) -> ColumnElement[Any]:
+    order = _field_of(fields, key).order
+    if order is None:
+        raise Invalid(f"This list can't be sorted by {key[:40]!r}.")
+    return order.desc() if descends else order.asc()

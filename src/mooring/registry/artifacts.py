@@ -1,0 +1,148 @@
+"""Artifacts as people look at them: pages of rows, and what hangs on them. The registry itself asks none of this."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, or_, select
+
+from mooring.database import selection
+from mooring.database.pages import Page, grouped, select_newest, select_page
+from mooring.database.selection import AllOf, Exact, Field, Fuzzy, Selection, Test
+from mooring.errors import Invalid, ManifestUnknown
+from mooring.registry.digests import parse_digest
+from mooring.registry.kinds import IMAGE, IMAGE_CONFIGS, NAMED
+from mooring.registry.manifests import INDEXES
+from mooring.registry.names import require_tag
+from mooring.registry.tables import manifest_references, manifests, tags
+
+MOST_SHOWN = 1000
+"""Accessories shown with one artifact; their own list goes on by pages."""
+
+_child = manifests.alias("child")
+_described = [column for column in manifests.c if column.name != "body"]
+
+
+def _held_by_index(artifact: FromClause) -> ColumnElement[bool]:
+    return exists().where(
+        manifest_references.c.repository_id == artifact.c.repository_id,
+        manifest_references.c.digest == artifact.c.digest,
+        manifest_references.c.kind == "manifest",
+    )
+
+
+def _accessory() -> ColumnElement[bool]:
+    subject = manifests.alias("subject")
+    present = exists().where(
+        subject.c.repository_id == manifests.c.repository_id, subject.c.digest == manifests.c.subject
+    )
+    return and_(manifests.c.subject.is_not(None), present)
+
+
+def _tagged(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(tags.c.manifest_id == manifests.c.id, *conditions)
+
+
+def _tagged_as(name: str) -> ColumnElement[bool]:
+    return _tagged(tags.c.repository_id == manifests.c.repository_id, tags.c.name == name)
+
+
+STANDS_ALONE = and_(~_accessory(), or_(_tagged(), ~_held_by_index(manifests)))
+"""An artifact that people pushed for itself: no signature of another one, no untagged part of an index."""
+
+
+def _by_tags(test: Test) -> ColumnElement[bool]:
+    """`*` is any tag and `nil` none, as in Harbor."""
+    match test:
+        case Exact("*"):
+            return _tagged()
+        case Exact("nil"):
+            return ~_tagged()
+        case Exact(value):
+            return _tagged_as(value)
+        case Fuzzy(value):
+            return _tagged(tags.c.name.contains(value, autoescape=True))
+        case AllOf(values):
+            return and_(_tagged(), *map(_tagged_as, values))
+    raise Invalid("Ask for tags=NAME, tags=~PART, tags=(ONE OTHER), tags=* or tags=nil.")
+
+
+def _by_kind(test: Test) -> ColumnElement[bool]:
+    if isinstance(test, Exact) and test.value.upper() == IMAGE:
+        return or_(manifests.c.media_type.in_(INDEXES), manifests.c.config_media_type.in_(IMAGE_CONFIGS))
+    configs = [media_type for media_type, kind in NAMED.items() if test == Exact(kind)]
+    if not configs:
+        raise Invalid(f"Ask for type=KIND with one of {', '.join([IMAGE, *NAMED.values()])}.")
+    return and_(manifests.c.config_media_type.in_(configs))
+
+
+ARTIFACTS = {
+    "id": selection.number(manifests.c.id),
+    "digest": selection.text(manifests.c.digest),
+    "type": Field(_by_kind),
+    "media_type": selection.text(manifests.c.config_media_type),
+    "manifest_media_type": selection.text(manifests.c.media_type),
+    "artifact_type": selection.text(manifests.c.artifact_type),
+    "size": selection.number(manifests.c.total_size),
+    "push_time": selection.moment(manifests.c.pushed_at),
+    "pull_time": selection.moment(manifests.c.pulled_at),
+    "tags": Field(_by_tags),
+}
+"""By their names in Harbor's API."""
+
+
+def artifact_page(connection: Connection, repository_id: int, selected: Selection) -> Page:
+    """Those that stand alone; all of them for `q=base=*`. Raises Invalid."""
+    query = select(*_described).where(manifests.c.repository_id == repository_id)
+    base = selected.test_of("base")
+    if base is None:
+        query = query.where(STANDS_ALONE)
+    elif base != Exact("*"):
+        raise Invalid("Ask for base=*, or leave it out.")
+    usual = [("push_time", True)]
+    return select_page(connection, query, selected.without("base"), ARTIFACTS, usual, manifests.c.id)
+
+
+def artifact(connection: Connection, repository_id: int, reference: str) -> RowMapping:
+    """By digest or tag. Raises ManifestUnknown, DigestInvalid and TagInvalid."""
+    query = select(*_described).where(manifests.c.repository_id == repository_id)
+    if ":" in reference:
+        query = query.where(manifests.c.digest == str(parse_digest(reference)))
+    else:
+        tag = (tags.c.repository_id == repository_id) & (tags.c.name == require_tag(reference))
+        query = query.join(tags, tags.c.manifest_id == manifests.c.id).where(tag)
+    found = connection.execute(query).mappings().first()
+    if found is None:
+        raise ManifestUnknown
+    return found
+
+
+def accessory_page(connection: Connection, repository_id: int, digest: str, selected: Selection) -> Page:
+    query = select(*_described).where(manifests.c.repository_id == repository_id, manifests.c.subject == digest)
+    return select_page(connection, query, selected, ARTIFACTS, [("push_time", True)], manifests.c.id)
+
+
+def accessories_of(
+    connection: Connection, repository_id: int, digests: Sequence[str]
+) -> Mapping[str, list[RowMapping]]:
+    """The newest of each, at most MOST_SHOWN."""
+    query = select(*_described).where(manifests.c.repository_id == repository_id, manifests.c.subject.in_(digests))
+    return select_newest(connection, query, manifests.c.subject, manifests.c.id, MOST_SHOWN)
+
+
+def references_of(connection: Connection, manifest_ids: Sequence[int]) -> Mapping[int, list[RowMapping]]:
+    """The manifests that indexes name, as far as the repository has them."""
+    query = (
+        select(
+            manifest_references.c.manifest_id,
+            manifest_references.c.digest,
+            manifest_references.c.platform,
+            _child.c.id.label("child_id"),
+            _child.c.total_size,
+        )
+        .join(
+            _child,
+            (_child.c.repository_id == manifest_references.c.repository_id)
+            & (_child.c.digest == manifest_references.c.digest),
+        )
+        .where(manifest_references.c.manifest_id.in_(manifest_ids), manifest_references.c.kind == "manifest")
+    )
+    return grouped(connection.execute(query).mappings().all(), "manifest_id")
