@@ -20,7 +20,8 @@ from mooring.access.keyholder import KeyHolder
 from mooring.access.rotation import Rotation
 from mooring.access.standing import Standings
 from mooring.access.token_endpoint import TokenEndpoint
-from mooring.api.app import PREFIX, management_api
+from mooring.api.app import management_api
+from mooring.api.entrance import PREFIX
 from mooring.api.parts import Parts as ApiParts
 from mooring.cluster import heartbeat, identity
 from mooring.cluster.clock import SECOND, Clock
