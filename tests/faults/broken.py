@@ -18,14 +18,16 @@ _own: list[Keyring] = []
 
 def own_keyring(connection: object, master_key: object) -> Keyring:
     """A key that is made in this process, and that no other one ever sees."""
+    shared = _load(connection, master_key)  # type: ignore[arg-type]
+    if not shared.keys:
+        return shared
     if not _own:
-        _own.append(_made(connection, master_key))
+        _own.append(_made(shared))
     return _own[0]
 
 
-def _made(connection: object, master_key: object) -> Keyring:
-    ring = _load(connection, master_key)  # type: ignore[arg-type]
-    signer = ring.signer
+def _made(shared: Keyring) -> Keyring:
+    signer = shared.signer
     key = ECKey.generate_key(keyring.CURVE, private=True)
     mine = keyring.SigningKey(key.thumbprint(), "active", key, signer.created_at, signer.activated_at, None)
     return Keyring(MappingProxyType({mine.kid: mine}))
