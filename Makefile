@@ -39,7 +39,7 @@ tools: ## get the programs that tests drive: Debian's by apt when root, Go's whe
 	@tests/tools/swift.sh
 
 unit: $(VENV)/.test ## run every test but those of their own targets (ARGS="-k name" narrows)
-	$(BIN)/python -m pytest -m "not conformance and not kubernetes" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not conformance and not kubernetes" $(ARGS)
 
 conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
 	$(BIN)/python -m pytest -m conformance $(ARGS)
