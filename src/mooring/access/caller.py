@@ -78,6 +78,9 @@ def decode_basic(value: str) -> tuple[str, str]:
         name, colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, ValueError) as error:
         raise Refused(Reason.MALFORMED, "The Basic credentials can't be read.") from error
+    if "\0" in name or "\0" in secret:
+        # RFC 7617 allows no control characters, and PostgreSQL can't look for this one.
+        raise Refused(Reason.MALFORMED, "The Basic credentials hold a NUL.")
     if not colon:
         raise Refused(Reason.MALFORMED, "The Basic credentials have no password.")
     return name, secret
