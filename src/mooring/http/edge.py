@@ -68,6 +68,7 @@ class Exchange:
                 reason=error.reason,
                 subject=error.subject,
                 resource=error.resource,
+                client=self._client(),
                 **self._facts(),
             )
         elif error.status >= 500:
@@ -97,6 +98,11 @@ class Exchange:
         seconds = time.perf_counter() - self._began
         self._metrics.request(self._scope["method"], family(self._scope["path"]), self._status, seconds)
         log.debug("request", status=self._status, milliseconds=round(seconds * 1000, 1), **self._facts())
+
+    def _client(self) -> str:
+        """Where the request came from: the job with the old password is found by it."""
+        client = self._scope.get("client")
+        return str(client[0]) if client else ""
 
     def _facts(self) -> MutableMapping[str, Any]:
         return {
