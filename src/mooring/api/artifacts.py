@@ -9,10 +9,11 @@ from sqlalchemy import Connection, RowMapping
 
 from mooring.access.permissions import Permission
 from mooring.api import routing
-from mooring.api.access import InRepository, Visit
+from mooring.api.access import InRepository
 from mooring.api.artifact_shapes import Accessory, Artifact, Hanging, accessory_shape, artifact_shape
 from mooring.api.paging import Whole
 from mooring.api.repositories import ONE
+from mooring.api.visit import Visit
 from mooring.database.pages import Page
 from mooring.database.selection import Selection
 from mooring.registry import artifacts, images, removal

@@ -7,10 +7,11 @@ from sqlalchemy import RowMapping
 
 from mooring.access.permissions import Permission, Role
 from mooring.api import routing
-from mooring.api.access import InProject, Visit
+from mooring.api.access import InProject
 from mooring.api.answers import created
 from mooring.api.fields import LARGEST, Body, Id, Line, Shape
 from mooring.api.paging import Paged
+from mooring.api.visit import Visit
 from mooring.database.selection import Fuzzy
 from mooring.errors import Invalid
 from mooring.projects import members

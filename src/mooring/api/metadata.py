@@ -7,8 +7,9 @@ from pydantic import Field
 
 from mooring.access.permissions import Permission
 from mooring.api import routing
-from mooring.api.access import InProject, Visit
+from mooring.api.access import InProject
 from mooring.api.fields import Line
+from mooring.api.visit import Visit
 from mooring.errors import Invalid, NotFound, PreconditionFailed
 from mooring.projects import metadata, projects
 

@@ -7,8 +7,9 @@ from fastapi import Depends, Query
 
 from mooring.access.permissions import EVERYTHING, SYSTEM, Permission
 from mooring.api import routing
-from mooring.api.access import Login, Visit, is_id
+from mooring.api.access import Login
 from mooring.api.fields import Line, Shape
+from mooring.api.visit import Visit, is_id
 from mooring.projects.standing import evaluate_by_key
 
 router = routing.router("permissions")

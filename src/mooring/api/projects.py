@@ -8,10 +8,11 @@ from sqlalchemy import RowMapping
 
 from mooring.access.permissions import Permission, Role
 from mooring.api import routing
-from mooring.api.access import InProject, Login, Open, System, Visit
+from mooring.api.access import InProject, Login, Open, System
 from mooring.api.answers import created
 from mooring.api.fields import Body, Line, Number, Shape, named
 from mooring.api.paging import Whole
+from mooring.api.visit import Visit
 from mooring.cluster.clock import rfc3339
 from mooring.database.selection import Exact, Fuzzy
 from mooring.errors import Invalid, NotFound

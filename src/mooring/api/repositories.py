@@ -7,9 +7,10 @@ from sqlalchemy import Connection, RowMapping, select
 
 from mooring.access.permissions import Permission
 from mooring.api import routing
-from mooring.api.access import InNamedProject, InRepository, Open, Visit
+from mooring.api.access import InNamedProject, InRepository, Open
 from mooring.api.fields import Body, Note, Shape, named
 from mooring.api.paging import Whole
+from mooring.api.visit import Visit
 from mooring.cluster.clock import rfc3339
 from mooring.database.pages import Page
 from mooring.database.selection import Selection

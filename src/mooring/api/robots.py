@@ -8,17 +8,7 @@ from fastapi import Depends, Path, Request, Response
 from mooring.access.caller import Caller
 from mooring.access.permissions import Permission
 from mooring.api import routing
-from mooring.api.access import (
-    Access,
-    InProject,
-    Level,
-    LoggedIn,
-    OfRobot,
-    Visit,
-    in_project,
-    in_system,
-    require_in_system,
-)
+from mooring.api.access import Access, InProject, Level, OfRobot
 from mooring.api.answers import located
 from mooring.api.fields import LARGEST
 from mooring.api.paging import Whole
@@ -32,6 +22,7 @@ from mooring.api.robot_shapes import (
     made,
     shape,
 )
+from mooring.api.visit import LoggedIn, Visit, in_project, in_system, require_in_system
 from mooring.database.selection import Exact, Selection
 from mooring.errors import Invalid
 from mooring.identity import accounts

@@ -8,9 +8,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from mooring import __version__
 from mooring.access.challenge import origin
 from mooring.api import routing
-from mooring.api.access import Open, Unguarded, Visit
+from mooring.api.access import Open, Unguarded
 from mooring.api.fields import Shape
 from mooring.api.parts import parts_of
+from mooring.api.visit import Visit
 from mooring.cluster.clock import rfc3339
 
 HARBOR_VERSION = "v2.15.2"

@@ -7,12 +7,13 @@ from sqlalchemy import Connection
 
 from mooring.access.permissions import Permission
 from mooring.api import routing
-from mooring.api.access import InRepository, Visit
+from mooring.api.access import InRepository
 from mooring.api.answers import created
 from mooring.api.artifact_shapes import Tag, tag_shape
 from mooring.api.artifacts import ONE_ARTIFACT, Reference, find
 from mooring.api.fields import Body, Line
 from mooring.api.paging import Whole
+from mooring.api.visit import Visit
 from mooring.database.pages import Page
 from mooring.database.selection import Selection
 from mooring.errors import Conflict, ManifestUnknown

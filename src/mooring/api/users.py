@@ -7,10 +7,11 @@ from sqlalchemy import RowMapping
 
 from mooring.access.permissions import Permission
 from mooring.api import routing
-from mooring.api.access import Login, OwnAccount, System, Visit
+from mooring.api.access import Login, OwnAccount, System
 from mooring.api.answers import created
 from mooring.api.fields import LARGEST, Body, Line, Note, Secret, Shape, named
 from mooring.api.paging import Paged, Whole
+from mooring.api.visit import Visit
 from mooring.cluster.clock import rfc3339
 from mooring.database.selection import Fuzzy
 from mooring.errors import Invalid, PreconditionFailed
