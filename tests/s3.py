@@ -117,8 +117,8 @@ def versitygw() -> Iterator[S3]:
         (directory / "data").mkdir()
         address = f"{HOST}:{free_port()}"
         options = ["--access", "keeper", "--secret", "harbour-master", "--region", REGION, "--port", address]
-        commands = {"versitygw": [program, *options, "--health", "/health", "posix", directory / "data"]}
-        with _running(directory, commands, f"http://{address}/health") as processes:
+        command: list[str | Path] = [program, *options, "--health", "/health", "posix", directory / "data"]
+        with _running(directory, {"versitygw": command}, f"http://{address}/health") as processes:
             yield S3(f"http://{address}", "keeper", "harbour-master", processes)
 
 

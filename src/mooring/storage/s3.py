@@ -10,7 +10,17 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 from mooring.errors import ConfigurationError, Unavailable
-from mooring.storage.s3_client import MISSING, Bucket, Client, abort, code_of, connected, translated_errors
+from mooring.storage.s3_client import (
+    ANSWER_SECONDS,
+    MISSING,
+    SEND_SECONDS,
+    Bucket,
+    Client,
+    abort,
+    code_of,
+    connected,
+    translated_errors,
+)
 from mooring.storage.s3_upload import S3Writer
 from mooring.storage.store import ObjectMissing, Watch
 
@@ -63,7 +73,7 @@ class S3Store:
             await self.size(key)
         for left in reversed(range(READ_ATTEMPTS)):
             try:
-                async with translated_errors(key):
+                async with translated_errors(key, seconds=None):
                     async for chunk in self._stream(key, start, end):
                         start += len(chunk)
                         yield chunk
@@ -80,13 +90,13 @@ class S3Store:
 
     async def put(self, key: str, content: bytes) -> None:
         client = await self.client()
-        async with translated_errors(key):
+        async with translated_errors(key, SEND_SECONDS):
             await client.put_object(Bucket=self.bucket.name, Key=self.name(key), Body=content)
 
     async def delete(self, key: str) -> None:
         """An object; or, by the key of an upload, all that the upload has left anywhere."""
         client = await self.client()
-        async with translated_errors(key):
+        async with translated_errors(key, SEND_SECONDS):
             if len(key) == KEY_LENGTH:
                 await self._abort_all(client, key)
                 for name in [name async for name in self._names(client, self.name(key))]:
@@ -126,7 +136,7 @@ class S3Store:
 
     def keys(self) -> Iterator[str]:
         async def listed(client: Client) -> list[str]:
-            async with translated_errors():
+            async with translated_errors(seconds=None):
                 return [name async for name in self._names(client, self.bucket.prefix)]
 
         names = (name.rpartition("/")[2] for name in self._apart(listed))
@@ -145,7 +155,8 @@ class S3Store:
             return
         client = await self.client()
         asked = f"bytes={start}-{end - 1}"
-        answer = await client.get_object(Bucket=self.bucket.name, Key=self.name(key), Range=asked)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await client.get_object(Bucket=self.bucket.name, Key=self.name(key), Range=asked)
         async with answer["Body"] as body:
             while chunk := await body.read(READ_BYTES):
                 yield chunk

@@ -1,5 +1,6 @@
 """How S3 is reached, and what its errors mean."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +17,14 @@ from mooring.storage.store import ObjectMissing
 
 CONNECTIONS = 64
 CONNECT_SECONDS = 3
-READ_SECONDS = 30
-ATTEMPTS = 4
+READ_SECONDS = 15
+ATTEMPTS = 3
+ANSWER_SECONDS = 20.0
+"""For a request with its repetitions: a store that hangs is answered as one that is away."""
+
+SEND_SECONDS = 120.0
+"""For one that carries a part."""
+
 OPTIONS = frozenset({"endpoint", "region", "style"})
 MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"})
@@ -77,10 +84,11 @@ async def connected(bucket: Bucket, stack: AsyncExitStack) -> Client:
 
 
 @asynccontextmanager
-async def translated_errors(key: str = "") -> AsyncIterator[None]:
-    """Raises ObjectMissing, StorageFull or Unavailable."""
+async def translated_errors(key: str = "", seconds: float | None = ANSWER_SECONDS) -> AsyncIterator[None]:
+    """Raises ObjectMissing, StorageFull or Unavailable, the last one also when `seconds` have passed."""
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
     except ClientError as error:
         raise _translated(error, key) from error
     except NoCredentialsError as error:

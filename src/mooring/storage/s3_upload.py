@@ -18,7 +18,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from mooring.errors import TooLarge, Unavailable
-from mooring.storage.s3_client import abort, code_of, translated_errors
+from mooring.storage.s3_client import SEND_SECONDS, abort, code_of, translated_errors
 from mooring.storage.store import ObjectMissing, OffsetMismatch, Reserve, Watch
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class S3Writer:
         """Make the object of its parts. Another request, or an earlier try of this one, may have done it."""
         client, bucket = await self._store.client(), self._store.bucket
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in state.parts]
-        async with translated_errors(state.name):
+        async with translated_errors(state.name, SEND_SECONDS):
             try:
                 await client.complete_multipart_upload(
                     Bucket=bucket.name,
@@ -241,7 +241,7 @@ class _Request:
 
     async def _upload_part(self, number: int, content: bytes) -> tuple[int, str]:
         client = await self._store.client()
-        async with translated_errors(self._key):
+        async with translated_errors(self._key, SEND_SECONDS):
             try:
                 answer: Any = await client.upload_part(
                     Bucket=self._store.bucket.name,
