@@ -48,7 +48,7 @@ def held(settings: Settings) -> Iterator[None]:
         return
     directory = settings.data
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(f"The data directory {directory} can't be written to: {error.strerror}.") from error
