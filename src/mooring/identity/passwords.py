@@ -17,7 +17,7 @@ REMEMBERED = 10_000
 LONGEST = 1024
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-"""OWASP's parameters for argon2id: a quarter of the memory of the library's own, which every worker would hold twice."""
+"""OWASP's parameters for argon2id: a quarter of the memory of the library's own, which each worker would hold twice."""
 
 _DUMMY = _hasher.hash(secrets.token_hex(16))
 """Checked when there is no such account, so that the time taken does not tell."""
