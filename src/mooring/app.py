@@ -33,7 +33,7 @@ from mooring.cluster.readiness import Readiness
 from mooring.database import Database
 from mooring.database.connect import connect
 from mooring.database.schema import require_current
-from mooring.errors import MethodNotAllowed, MooringError, NotFound, Unavailable
+from mooring.errors import MethodNotAllowed, MooringError, NotFound
 from mooring.http.edge import Edge
 from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
@@ -123,7 +123,7 @@ def assemble(settings: Settings) -> Parts:
             database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
         ),
         metrics=Metrics(replica),
-        readiness=Readiness({"database": epoch.poll, "store": store.check, "keyring": partial(_has_signer, keys)}),
+        readiness=Readiness({"database": epoch.poll, "store": store.check, "keyring": keys.signing}),
     )
 
 
@@ -252,10 +252,3 @@ def works(parts: Parts) -> list[Periodic]:
 
 def replica_name(settings: Settings) -> str:
     return f"{settings.replica or f'{socket.gethostname()}:{settings.port}'}/{os.getpid()}"
-
-
-async def _has_signer(keys: KeyHolder) -> None:
-    try:
-        _ = keys.keyring.signer
-    except LookupError as error:
-        raise Unavailable("There is no active signing key yet.") from error

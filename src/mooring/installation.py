@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from mooring.access import epoch, keyring
 from mooring.cluster import identity
-from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.clock import Clock
 from mooring.cluster.master_key import MasterKey, master_key
 from mooring.database import Database, locks, schema
 from mooring.database.connect import connect, require_fit
@@ -108,7 +108,7 @@ def _install(settings: Settings, database: Database) -> Installed:
     database.write_now(_mark_store, now, settings, cluster_id)
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = given or secrets.token_urlsafe(15)
-    created = database.write_now(_furnish, now, sealing, password, settings.token_life_seconds * SECOND)
+    created = database.write_now(_furnish, now, sealing, password)
     return Installed(created, None if given or not created else password)
 
 
@@ -127,12 +127,12 @@ def _mark_store(connection: Connection, now: int, settings: Settings, cluster_id
     identity.note_marked_store(connection, now)
 
 
-def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str, token_life: int) -> bool:
+def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str) -> bool:
     """The first key, user and project; True where the user was made now."""
     locks.hold(connection, "installation")
     if not keyring.load(connection, sealing).keys:
         keyring.create(connection, sealing, now)
-        keyring.advance(connection, now, token_life)
+        keyring.advance(connection, now)
     if connection.execute(select(users_table.c.id).limit(1)).first() is not None:
         return False
     admin = users.create(connection, now, username=ADMIN, password_hash=hash_password(password), system_admin=True)

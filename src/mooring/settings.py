@@ -15,6 +15,8 @@ CONFIG_VARIABLE = "MOORING_CONFIG"
 POSTGRESQL = ("postgresql://", "postgres://")
 S3 = "s3://"
 MIB = 1024 * 1024
+LONGEST_TOKEN_LIFE = 86_400
+"""Seconds."""
 
 
 def default_workers() -> int:
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     )
     master_key_file: Path | None = Field(None, description="A file that holds the master key instead.")
 
-    token_life_seconds: int = Field(1800, ge=60, le=86400, description="Life of an access token.")
+    token_life_seconds: int = Field(1800, ge=60, le=LONGEST_TOKEN_LIFE, description="Life of an access token.")
     refresh_token_life_days: int = Field(30, ge=1, le=3650, description="Life of an unused refresh token.")
     key_life_days: int = Field(30, ge=1, le=3650, description="A signing key is replaced after this time.")
 

@@ -136,7 +136,7 @@ async def test_rotating_together_makes_one_key(replicas: list[Database]) -> None
         keyring.hold(connection)
         if keyring.rotation_due(connection, NOW, 10):
             keyring.create(connection, master_key, NOW)
-        keyring.advance(connection, NOW, 10)
+        keyring.advance(connection, NOW)
 
     assert set(await everywhere(replicas, rotate)) == {None}
     assert rows_of(replicas[0], select(signing_keys.c.state)) == [("active",)]

@@ -4,9 +4,11 @@ import asyncio
 import time
 
 from mooring.access import keyring
-from mooring.access.keyring import Keyring, SigningKey
+from mooring.access.keyring import SIGNING_SECONDS, Keyring, SigningKey
+from mooring.cluster.clock import SECOND, monotonic
 from mooring.cluster.master_key import MasterKey
 from mooring.database import Database
+from mooring.errors import Unavailable
 from mooring.refusals import Reason, Refused
 
 RELOAD_SECONDS = 0.2
@@ -20,13 +22,24 @@ class KeyHolder:
         self._keyring = Keyring({})
         self._reloading = asyncio.Lock()
         self._reloaded_at = float("-inf")
+        self._loaded_at = float("-inf")
 
     @property
     def keyring(self) -> Keyring:
         return self._keyring
 
     async def reload(self) -> Keyring:
+        asked_at = monotonic()
         self._keyring = await self._database.read(keyring.load, self._master_key)
+        self._loaded_at = asked_at
+        return self._keyring
+
+    async def signing(self) -> Keyring:
+        """The keyring to sign with: never one that slept. Raises Unavailable before there is an active key."""
+        if monotonic() - self._loaded_at > SIGNING_SECONDS * SECOND:
+            await self.reload()
+        if not self._keyring.signs:
+            raise Unavailable("There is no active signing key yet.")
         return self._keyring
 
     async def find(self, kid: str) -> SigningKey:

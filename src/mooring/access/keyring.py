@@ -19,10 +19,15 @@ from mooring.cluster.clock import SECOND
 from mooring.cluster.heartbeat import serving
 from mooring.cluster.master_key import MasterKey
 from mooring.database import locks, rows
+from mooring.settings import LONGEST_TOKEN_LIFE
 
 ALGORITHM = "ES256"
 CURVE = "P-256"
-GRACE = 120 * SECOND
+SIGNING_SECONDS = 60
+"""A ring that was loaded so long ago signs nothing any more: its key may be about to go."""
+
+GRACE = 2 * SIGNING_SECONDS * SECOND
+"""A replica may sign with the old key until it has loaded the change, and tokens are believed a little longer."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class SigningKey:
 @dataclass(frozen=True)
 class Keyring:
     keys: Mapping[str, SigningKey]
+
+    @property
+    def signs(self) -> bool:
+        return any(key.state == "active" for key in self.keys.values())
 
     @property
     def signer(self) -> SigningKey:
@@ -100,7 +109,7 @@ def hold(connection: Connection) -> None:
     locks.hold(connection, "keyring")
 
 
-def advance(connection: Connection, now: int, token_life: int) -> None:
+def advance(connection: Connection, now: int) -> None:
     """Move each key on: pending to active once all live replicas have it, then the older ones out. Microseconds."""
     hold(connection)
     live = serving(connection, now)
@@ -108,7 +117,7 @@ def advance(connection: Connection, now: int, token_life: int) -> None:
     for kid in list(connection.scalars(pending.order_by(signing_keys.c.created_at))):
         known = select(acknowledgements.c.replica).where(acknowledgements.c.kid == kid)
         if live <= set(connection.scalars(known)):
-            _activate(connection, kid, now, token_life)
+            _activate(connection, kid, now)
     connection.execute(delete(signing_keys).where(signing_keys.c.state == "retiring", signing_keys.c.expires_at < now))
 
 
@@ -119,10 +128,10 @@ def rotation_due(connection: Connection, now: int, key_life: int) -> bool:
     return newest is None or newest + key_life < now
 
 
-def _activate(connection: Connection, kid: str, now: int, token_life: int) -> None:
+def _activate(connection: Connection, kid: str, now: int) -> None:
     active = signing_keys.c.state == "active"
-    # A replica may sign with the old key until it has loaded the change.
-    expiry = now + token_life + GRACE
+    # The longest life that a token can have been given, whatever the setting is now: it may just have been changed.
+    expiry = now + LONGEST_TOKEN_LIFE * SECOND + GRACE
     connection.execute(update(signing_keys).where(active).values(state="retiring", retired_at=now, expires_at=expiry))
     connection.execute(update(signing_keys).where(signing_keys.c.kid == kid).values(state="active", activated_at=now))
 

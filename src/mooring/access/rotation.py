@@ -34,10 +34,6 @@ class Rotation:
         self._configuration = configuration
 
     @property
-    def _token_life(self) -> int:
-        return self._configuration.settings.token_life_seconds * SECOND
-
-    @property
     def _key_life(self) -> int:
         return self._configuration.settings.key_life_days * DAY_SECONDS * SECOND
 
@@ -72,4 +68,4 @@ class Rotation:
         keyring.acknowledge(connection, self._replica, loaded)
         if keyring.rotation_due(connection, now, self._key_life):
             keyring.create(connection, self._master_key, now)
-        keyring.advance(connection, now, self._token_life)
+        keyring.advance(connection, now)

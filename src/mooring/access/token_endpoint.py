@@ -110,7 +110,7 @@ class TokenEndpoint:
         granted = [await self._granted(account.subject, scope) for scope in asked]
         now, life = self.clock.now(), self.settings.token_life_seconds
         token = tokens.issue(
-            self.keys.keyring,
+            await self.keys.signing(),
             subject=account.subject,
             name=account.name,
             audience=AUDIENCE,

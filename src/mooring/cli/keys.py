@@ -35,7 +35,7 @@ def rotate(
 ) -> None:
     """Make a new signing key. It signs once every live replica has loaded it; the old one verifies on."""
     with opened(config, data) as parts:
-        now, life = parts.clock.now(), parts.settings.token_life_seconds * 1_000_000
+        now = parts.clock.now()
         kid = parts.database.write_now(keyring.create, parts.master_key, now)
-        parts.database.write_now(keyring.advance, now, life)
+        parts.database.write_now(keyring.advance, now)
     print(kid if quiet else f"The key {kid} is pending. It signs when every live replica has loaded it.")

@@ -32,7 +32,7 @@ class Clock:
     def now(self) -> int:
         """Microseconds since the Unix epoch, UTC."""
         sample = self._sample
-        return sample.time + _monotonic() - sample.monotonic
+        return sample.time + monotonic() - sample.monotonic
 
     def seconds(self) -> int:
         return self.now() // SECOND
@@ -56,9 +56,9 @@ class Clock:
 
 def _take(connection: Connection) -> Sample:
     """Around the one question, so that waiting for a connection or a thread widens no error."""
-    before = _monotonic()
+    before = monotonic()
     found = database_time(connection)
-    after = _monotonic()
+    after = monotonic()
     return Sample(time=found, monotonic=(before + after) // 2, error=(after - before) // 2)
 
 
@@ -67,7 +67,7 @@ def rfc3339(microseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _monotonic() -> int:
+def monotonic() -> int:
     # Counts through a suspended machine's sleep, which CLOCK_MONOTONIC does not.
     return (
         time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mooring.errors import ConfigurationError, MooringError
 
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[], Awaitable[object]]
 
 PATIENCE_SECONDS = 2.0
 STALE_SECONDS = 5.0
