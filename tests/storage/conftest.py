@@ -1,12 +1,17 @@
 """Every implementation of the store: a new one is added here, and nowhere else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mooring.storage import Store
 from mooring.storage.filesystem import FileStore
+from mooring.storage.s3 import S3Store
+from mooring.storage.s3_client import parse_bucket
+from tests import s3
+from tests.s3 import S3
+from tests.storage.acknowledged import Acknowledged, Rows
 
 CLUSTER = "6a0b6a5e-1b1e-4c0e-9a57-9c1f0a3f9d10"
 
@@ -19,7 +24,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["file"])
+@pytest.fixture(params=["file", "swift", "versitygw"])
 def open_store(request: pytest.FixtureRequest) -> OpenStore:
     made: OpenStore = request.getfixturevalue(f"open_{request.param}_store")
     return made
@@ -38,6 +43,54 @@ def open_file_store(tmp_path: Path) -> Iterator[OpenStore]:
     yield opened
     for store in stores:
         store.close()
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[S3]:
+    with s3.swift() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def versitygw() -> Iterator[S3]:
+    with s3.versitygw() as server:
+        yield server
+
+
+@pytest.fixture
+def open_swift_store(swift: S3, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    return _opener(swift, monkeypatch)
+
+
+@pytest.fixture
+def open_versitygw_store(versitygw: S3, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    return _opener(versitygw, monkeypatch)
+
+
+def _opener(server: S3, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    """A bucket of a test's own."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket, rows = parse_bucket(server.url(server.create())), Rows()
+    prepared = S3Store(bucket)
+    prepared.prepare(CLUSTER)
+    return lambda: Acknowledged(_remembered(S3Store(bucket, CLUSTER)), rows)
+
+
+_connected: list[S3Store] = []
+
+
+def _remembered(store: S3Store) -> S3Store:
+    _connected.append(store)
+    return store
+
+
+@pytest.fixture(autouse=True)
+async def disconnected() -> AsyncIterator[None]:
+    """Connections end with the event loop that they belong to."""
+    yield
+    while _connected:
+        await _connected.pop().disconnect()
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ async def test_a_limit_may_not_be_passed(store: Store) -> None:
     assert await append(store, KEY, 5, limit=10) == 5
 
 
+@pytest.mark.parametrize("open_store", ["file"], indirect=True)
 async def test_a_second_writer_is_refused_on_every_replica(open_store: OpenStore) -> None:
     one, other = open_store(), open_store()
     async with one.writing(KEY):
@@ -118,6 +119,7 @@ async def test_a_second_writer_is_refused_on_every_replica(open_store: OpenStore
     assert await append(other, KEY, 0, b"free again") == 10
 
 
+@pytest.mark.parametrize("open_store", ["file"], indirect=True)
 async def test_a_writer_stays_alone_between_its_append_and_its_end(open_store: OpenStore) -> None:
     """In that time the append is acknowledged in the database: a second one would cut it off."""
     one, other = open_store(), open_store()

@@ -1,6 +1,7 @@
 """Objects in a bucket of S3, or of any server that speaks its protocol."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,7 @@ MARKER = "cluster-id"
 READ_BYTES = 1024 * 1024
 READ_ATTEMPTS = 4
 KEY_LENGTH = 32
+KEY = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{8})?")
 ADDRESS_SECONDS = 20 * 60
 T = TypeVar("T")
 
@@ -54,10 +56,13 @@ class S3Store:
 
     def name(self, key: str) -> str:
         """In 256 folders, for those who look with a browser; the bucket itself knows none."""
+        if not KEY.fullmatch(key):
+            raise ValueError("not an object key")
         return f"{self.bucket.prefix}{key[:2]}/{key}"
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[S3Writer]:
+        self.name(key)
         yield S3Writer(self, key)
 
     async def size(self, key: str) -> int:
@@ -104,7 +109,8 @@ class S3Store:
             else:
                 await client.delete_object(Bucket=self.bucket.name, Key=self.name(key))
 
-    def local_path(self, _key: str) -> Path | None:
+    def local_path(self, key: str) -> Path | None:
+        self.name(key)
         return None
 
     async def address(self, key: str) -> str | None:
