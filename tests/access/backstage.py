@@ -46,9 +46,11 @@ class Backstage:
     def read(self, transaction: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return self.database.read_now(transaction, *args, **kwargs)
 
-    def token(self, signer: Signer | None = None, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
+    def token(
+        self, signer: Signer | None = None, *, kid: str = "", header: dict[str, Any] | None = None, **claims: Any
+    ) -> str:
         """An administrator's, signed by the server's own key; whatever is given replaces a part of it."""
-        key = self.key
+        key = self.ring.keys[kid] if kid else self.key
         made = forgery.claims(self.now // SECOND, **claims)
         return forgery.token(key.kid, made, signer or es256(private_key(key)), header or {})
 
