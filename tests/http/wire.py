@@ -1,6 +1,7 @@
 """Requests to a real server, each on a connection of its own: any worker may answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -23,3 +24,38 @@ def ask(
         return Reply(answer.status, found, answer.read())
     finally:
         connection.close()
+
+
+class Line:
+    """One connection that is kept: the same worker answers all that is asked on it."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
+
+    def ask(self, method: str, path: str, headers: Iterable[tuple[str, str]] = ()) -> Reply:
+        self._connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers:
+            self._connection.putheader(name, value)
+        self._connection.putheader("content-length", "0")
+        self._connection.endheaders()
+        answer = self._connection.getresponse()
+        return Reply(answer.status, [(name.lower(), value) for name, value in answer.getheaders()], answer.read())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def lines(url: str, replicas: int) -> Iterator[Sequence[Line]]:
+    """A line to each of so many replicas. Fails when 200 connections do not reach them all."""
+    with ExitStack() as stack:
+        found: dict[str, Line] = {}
+        for _ in range(200):
+            line = Line(url)
+            stack.callback(line.close)
+            refusal = line.ask("GET", "/v2/", [("authorization", "Bearer of-nothing")])
+            found.setdefault(refusal.error["detail"]["replica"], line)
+            if len(found) == replicas:
+                break
+        assert len(found) == replicas, f"{replicas} replicas are wanted, {sorted(found)} answered"
+        yield list(found.values())
