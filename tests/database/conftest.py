@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table
 
 from mooring.database import Database
+from mooring.database.postgresql import PostgreSQL
 from mooring.database.sqlite import SQLite
+from tests.postgresql import PostgreSQL as Server
 
 OpenDatabase = Callable[[], Database]
 """Opens the same database once more, as another replica does."""
@@ -25,7 +27,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def open_database(request: pytest.FixtureRequest) -> OpenDatabase:
     made: OpenDatabase = request.getfixturevalue(f"open_{request.param}")
     made().write_now(_make_table)
@@ -38,6 +40,21 @@ def open_sqlite(tmp_path: Path) -> Iterator[OpenDatabase]:
 
     def opened() -> SQLite:
         database = SQLite(tmp_path / "mooring.db")
+        databases.append(database)
+        return database
+
+    yield opened
+    for database in databases:
+        database.close()
+
+
+@pytest.fixture
+def open_postgresql(postgresql: Server) -> Iterator[OpenDatabase]:
+    address = postgresql.create()
+    databases: list[PostgreSQL] = []
+
+    def opened() -> PostgreSQL:
+        database = PostgreSQL(address)
         databases.append(database)
         return database
 

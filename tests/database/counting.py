@@ -15,7 +15,8 @@ def put(connection: Connection, number: int, value: int = 0) -> int:
 
 def increase(connection: Connection, number: int) -> int:
     """Read, then write: two of these at once must not both read the same value."""
-    value = connection.execute(select(counters.c.value).where(counters.c.id == number)).scalar_one() + 1
+    read = select(counters.c.value).where(counters.c.id == number).with_for_update()
+    value = connection.execute(read).scalar_one() + 1
     connection.execute(update(counters).where(counters.c.id == number).values(value=value))
     return int(value)
 

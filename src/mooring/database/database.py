@@ -13,7 +13,12 @@ Transaction = Callable[Concatenate[Connection, P], T]
 
 
 class Database(Protocol):
-    """`read` and `write` raise Unavailable when the database can't answer, and what the function raises."""
+    """`read` and `write` raise Unavailable when the database can't answer, and what the function raises.
+
+    On PostgreSQL other transactions run at the same time (READ COMMITTED). What is read in order to decide what to
+    write is read `with_for_update`, written by an upsert, or done under `locks.hold`; a unique or foreign key that is
+    violated nevertheless runs the function again. So it may run more than once, and does nothing but SQL.
+    """
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -45,7 +46,6 @@ class PostgreSQL:
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reading = self.engine.execution_options(postgresql_readonly=True)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
-        self._free = asyncio.Semaphore(THREADS)
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._in_thread(partial(self.read_now, transaction, *args, **kwargs))
@@ -101,39 +101,55 @@ class PostgreSQL:
         raise AssertionError("unreachable")
 
     async def _in_thread(self, call: Callable[[], R]) -> R:
-        """Take a free thread, within a bounded time; it stays taken until its work is done, whoever gave up on it."""
-        try:
-            async with asyncio.timeout(POOL_SECONDS):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise Unavailable("The registry's database is busy. Try again shortly.") from error
+        """Raises Unavailable when no thread is free, or no answer comes, within a bounded time."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[R] = loop.create_future()
-        self._threads.submit(self._work, call, loop, answer)
+        work = _Work(call, loop)
+        self._threads.submit(work.run)
+        busy = loop.call_later(POOL_SECONDS, work.give_up)
+        silent = loop.call_later(ANSWER_SECONDS, work.forget)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await answer
-        except TimeoutError as error:
-            raise Unavailable("The registry's database does not answer. Try again shortly.") from error
+            return await work.answer
+        finally:
+            busy.cancel()
+            silent.cancel()
 
-    def _work(self, call: Callable[[], R], loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[R]") -> None:
+
+class _Work(Generic[R]):
+    """A transaction on its way to a thread. A thread takes it or its caller gives it up, never both."""
+
+    def __init__(self, call: Callable[[], R], loop: asyncio.AbstractEventLoop) -> None:
+        self._call = call
+        self._loop = loop
+        self._taken = threading.Lock()
+        self.answer: asyncio.Future[R] = loop.create_future()
+
+    def run(self) -> None:
+        if not self._taken.acquire(blocking=False):
+            return
         result: Any = None
         failure: BaseException | None = None
         try:
-            result = call()
+            result = self._call()
         except BaseException as error:  # noqa: BLE001 - handed to the one who waits
             failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._hand_over, answer, result, failure)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._settle, result, failure)
 
-    def _hand_over(self, answer: "asyncio.Future[R]", result: R, failure: BaseException | None) -> None:
-        self._free.release()
-        if answer.done():
+    def give_up(self) -> None:
+        if self._taken.acquire(blocking=False):
+            self._settle(None, Unavailable("The registry's database is busy. Try again shortly."))
+
+    def forget(self) -> None:
+        """The thread goes on, and what it does may still take effect."""
+        self._settle(None, Unavailable("The registry's database does not answer. Try again shortly."))
+
+    def _settle(self, result: Any, failure: BaseException | None) -> None:
+        if self.answer.done():
             return
         if failure is None:
-            answer.set_result(result)
+            self.answer.set_result(result)
         else:
-            answer.set_exception(failure)
+            self.answer.set_exception(failure)
 
 
 def _engine(url: str) -> Engine:

@@ -9,6 +9,7 @@ import re
 from sqlalchemy import Connection
 
 from mooring.access import epoch, refresh
+from mooring.database import locks
 from mooring.errors import Invalid, PreconditionFailed
 from mooring.identity import users
 from mooring.refusals import Reason, Refused
@@ -61,6 +62,8 @@ def _require_touchable(connection: Connection, user_id: int, by_admin: bool) -> 
 
 
 def _require_another_admin(connection: Connection, user_id: int) -> None:
+    # Two administrators who remove each other at once would leave none.
+    locks.hold(connection, "administrators")
     user = users.by_id(connection, user_id)
     if user["system_admin"] and not user["disabled"] and users.count_admins(connection) == 1:
         raise PreconditionFailed("This is the last system administrator. Make another one first.")

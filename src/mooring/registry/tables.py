@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from mooring.database.metadata import Identity, Microseconds, metadata, ordered
@@ -60,7 +61,7 @@ uploads = Table(
     Column("algorithm", String(16), nullable=False),
     Column("size", BigInteger, nullable=False, default=0, comment="bytes acknowledged"),
     Column("digest", String(DIGEST), nullable=True, comment="of those bytes, where one process saw them all"),
-    Column("state", Text, nullable=False, server_default="", comment="what the store needs to continue"),
+    Column("state", Text, nullable=False, server_default=text("''"), comment="what the store needs to continue"),
     Column("reserved", Integer, nullable=False, server_default="0", comment="numbers of parts given out so far"),
     Column("created_at", Microseconds, nullable=False),
     Column("touched_at", Microseconds, nullable=False, index=True),
