@@ -17,6 +17,7 @@ RUN /installer/bin/uv pip install --no-cache --python /opt/mooring/bin/python3 -
         --no-build-isolation --compile-bytecode . \
     && /installer/bin/uv pip uninstall --python /opt/mooring/bin/python3 \
         hatchling packaging pathspec pluggy tomlkit trove-classifiers \
+    && rm -f /opt/mooring/.lock \
     && /opt/mooring/bin/mooring version
 
 FROM ${PYTHON_IMAGE}

@@ -9,12 +9,12 @@ TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
 CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
-tools unit conformance kubernetes bench bench-quick: export MOORING_TOOLS := $(TOOLS)
-tools unit conformance kubernetes bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
+tools unit conformance kubernetes image bench bench-quick: export MOORING_TOOLS := $(TOOLS)
+tools unit conformance kubernetes image bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test tools lint types unit conformance kubernetes bench bench-quick format lock clean
+.PHONY: help install serve test tools lint types unit conformance kubernetes image bench bench-quick format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,10 +36,11 @@ types: $(VENV)/.test ## check types, strictly
 tools: ## get the programs that tests drive: Debian's by apt when root, Go's when go is there
 	@tests/tools/debian.sh
 	@tests/tools/go.sh
+	@tests/deploy/loader.sh
 	@tests/tools/swift.sh
 
 unit: $(VENV)/.test ## run every test but those of their own targets (ARGS="-k name" narrows)
-	$(BIN)/python -m pytest -n 2 -m "not conformance and not kubernetes" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not conformance and not kubernetes and not image" $(ARGS)
 
 conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
 	$(BIN)/python -m pytest -m conformance $(ARGS)
@@ -47,6 +48,10 @@ conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
 kubernetes: $(VENV)/.test tools ## install the chart on a real API server, built once (minutes)
 	@tests/kubernetes/build.sh
 	$(BIN)/python -m pytest -m kubernetes $(ARGS)
+
+image: $(VENV)/.test tools ## build the container image on a base of Debian's, and run it (root; minutes)
+	@tests/deploy/base.sh
+	$(BIN)/python -m pytest -m image $(ARGS)
 
 bench: $(VENV)/.test ## compare speed with other registries on this machine (minutes)
 	$(BIN)/python -m bench $(ARGS)

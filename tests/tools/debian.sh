@@ -5,7 +5,8 @@
 set -u
 
 wanted='dockerd:docker.io docker:docker-cli skopeo:skopeo podman:podman buildah:buildah docker-registry:docker-registry
-    iptables:iptables runc:runc newuidmap:uidmap fuse-overlayfs:fuse-overlayfs postgres:postgresql'
+    iptables:iptables runc:runc newuidmap:uidmap fuse-overlayfs:fuse-overlayfs postgres:postgresql
+    haproxy:haproxy debootstrap:debootstrap'
 policy=/usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
 
