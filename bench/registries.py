@@ -136,7 +136,7 @@ def _process(command: list[str], directory: Path, settings: dict[str, str]) -> I
 
 
 def _version(program: str | Path, argument: str) -> str:
-    said = subprocess.run([program, argument], stdout=subprocess.PIPE, text=True, timeout=30, check=True).stdout
+    said = subprocess.run([program, argument], stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
     return said.split()[-1].strip("()") if said.split() else "unknown"
 
 
