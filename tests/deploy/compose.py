@@ -69,6 +69,11 @@ class Running:
         except OSError:
             return None
 
+    def metrics(self, service: str) -> str:
+        url = f"http://{HOST}:{self.ports[f'{service}:5000']}/metrics"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
     def logs(self) -> str:
         return "\n".join(
             f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.directory.glob("*.log"))
