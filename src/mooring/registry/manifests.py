@@ -68,7 +68,7 @@ def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
 def _document(body: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestInvalid("The manifest is not JSON.") from error
     if not isinstance(document, dict):
         raise ManifestInvalid("The manifest is not a JSON object.")
