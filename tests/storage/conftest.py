@@ -58,39 +58,37 @@ def versitygw() -> Iterator[S3]:
 
 
 @pytest.fixture
-def open_swift_store(swift: S3, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
-    return _opener(swift, monkeypatch)
+def open_swift_store(swift: S3, connections: list[S3Store], monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    return _opener(swift, connections, monkeypatch)
 
 
 @pytest.fixture
-def open_versitygw_store(versitygw: S3, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
-    return _opener(versitygw, monkeypatch)
+def open_versitygw_store(versitygw: S3, connections: list[S3Store], monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    return _opener(versitygw, connections, monkeypatch)
 
 
-def _opener(server: S3, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+def _opener(server: S3, connections: list[S3Store], monkeypatch: pytest.MonkeyPatch) -> OpenStore:
     """A bucket of a test's own."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     bucket, rows = parse_bucket(server.url(server.create())), Rows()
     prepared = S3Store(bucket)
     prepared.prepare(CLUSTER)
-    return lambda: Acknowledged(_remembered(S3Store(bucket, CLUSTER)), rows)
+
+    def opened() -> Acknowledged:
+        connections.append(S3Store(bucket, CLUSTER))
+        return Acknowledged(connections[-1], rows)
+
+    return opened
 
 
-_connected: list[S3Store] = []
-
-
-def _remembered(store: S3Store) -> S3Store:
-    _connected.append(store)
-    return store
-
-
-@pytest.fixture(autouse=True)
-async def disconnected() -> AsyncIterator[None]:
+@pytest.fixture
+async def connections(anyio_backend: str) -> AsyncIterator[list[S3Store]]:
     """Connections end with the event loop that they belong to."""
-    yield
-    while _connected:
-        await _connected.pop().disconnect()
+    stores: list[S3Store] = []
+    yield stores
+    for store in stores:
+        await store.disconnect()
 
 
 @pytest.fixture
