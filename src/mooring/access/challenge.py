@@ -10,7 +10,7 @@ def origin(request: HTTPConnection, settings: Settings) -> str:
     """Scheme, host and port by which clients reach this registry."""
     if settings.external_url:
         return settings.external_url
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip()
+    scheme = request.headers.get("x-forwarded-proto", request.scope["scheme"]).partition(",")[0].strip()
     host = request.headers.get("x-forwarded-host", request.headers.get("host", "")).partition(",")[0].strip()
     return f"{'https' if scheme == 'https' else 'http'}://{_quotable(host)}"
 
