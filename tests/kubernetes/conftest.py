@@ -10,6 +10,8 @@ from tests.kubernetes import cluster as clusters
 from tests.kubernetes.api import Kubernetes
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.release import Release
+from tests.postgresql import PostgreSQL
+from tests.postgresql import running as postgresql
 
 HERE = Path(__file__).parent
 
@@ -24,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with clusters.running(tmp_path_factory.mktemp("kubernetes")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[PostgreSQL]:
+    with postgresql() as started:
+        yield started
 
 
 @pytest.fixture

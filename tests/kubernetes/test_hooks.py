@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.kubernetes import jobs
@@ -14,6 +15,7 @@ from tests.kubernetes.api import Object
 from tests.kubernetes.jobs import Runner
 from tests.kubernetes.pods import Pod
 from tests.kubernetes.release import Release
+from tests.postgresql import PostgreSQL
 from tests.programs import Refused
 from tests.server import HOST, Server, free_port, processes, wait_until_ready
 
@@ -22,10 +24,9 @@ BROKEN = {"migrations": [{"name": "before", "hooks": ["pre-upgrade"], "weight": 
 
 
 @pytest.fixture
-def changes(release: Release, tmp_path: Path) -> dict[str, Any]:
+def changes(release: Release, database: PostgreSQL, tmp_path: Path) -> dict[str, Any]:
     """Where this test's database and bytes are; its Secret is there before the release, as a real one's must be."""
-    url = f"sqlite:///{tmp_path}/mooring.db"
-    secret = {"metadata": {"name": "mooring-database"}, "stringData": {"url": url}}
+    secret = {"metadata": {"name": "mooring-database"}, "stringData": {"url": database.create()}}
     release.api.ask("POST", f"/api/v1/namespaces/{release.namespace}/secrets", secret)
     return {"store": {"url": f"file://{tmp_path}/objects", "existingSecret": ""}}
 
@@ -37,18 +38,20 @@ def runner(release: Release, tmp_path: Path) -> Iterator[Runner]:
 
 
 def test_an_install_makes_the_secret_then_migrates_and_leaves_no_hook_behind(
-    release: Release, runner: Runner, changes: dict[str, Any], tmp_path: Path
+    release: Release, runner: Runner, changes: dict[str, Any]
 ) -> None:
     release.install("--timeout=60s", changes=changes)
     assert [(done.job, done.code) for done in runner.done] == [(SECRET_JOB, 0), (MIGRATION, 0)]
     assert "The database is current." in runner.done[1].output
-    assert (tmp_path / "mooring.db").exists()
     assert release.secret() is not None
     assert release.names("apis/batch/v1/jobs") == []
     assert release.names("api/v1/serviceaccounts") == ["mooring"]
     assert release.names("apis/rbac.authorization.k8s.io/v1/roles") == []
     assert release.names("apis/rbac.authorization.k8s.io/v1/rolebindings") == []
     assert release.names("api/v1/configmaps") == ["mooring"]
+    with psycopg.connect(value(release, "mooring-database", "url")) as connection:
+        found = connection.execute("SELECT username FROM users").fetchall()
+    assert found == [("admin",)]
 
 
 def test_no_migration_prints_the_password(release: Release, runner: Runner, changes: dict[str, Any]) -> None:
@@ -126,9 +129,13 @@ def test_a_pod_of_the_deployment_serves_and_lets_the_made_password_in(
 
 
 def password(release: Release) -> str:
-    secret = release.secret()
+    return value(release, "mooring-generated", "admin-password")
+
+
+def value(release: Release, name: str, key: str) -> str:
+    secret = release.secret(name)
     assert secret is not None
-    return base64.b64decode(secret["data"]["admin-password"]).decode()
+    return base64.b64decode(secret["data"][key]).decode()
 
 
 def status(url: str) -> int:
