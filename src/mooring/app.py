@@ -40,6 +40,7 @@ from mooring.jobs.periodic import Periodic, Rounds
 from mooring.observe import logs
 from mooring.observe.metrics import Metrics, exposition
 from mooring.projects import standing
+from mooring.processes import end_with_parent
 from mooring.registry.collector import Collector
 from mooring.registry.endpoints.application import RegistryApplication
 from mooring.registry.images import Images
@@ -82,10 +83,14 @@ class Parts:
 
 
 def create() -> ASGIApp:
-    """The entry of each worker process. Raises ConfigurationError."""
-    settings = load()
-    logs.configure(settings.log_level, settings.log_format)
-    return application(assemble(settings))
+    """The entry of each worker process, which ends here with a message when it can't serve."""
+    end_with_parent()
+    try:
+        settings = load()
+        logs.configure(settings.log_level, settings.log_format)
+        return application(assemble(settings))
+    except MooringError as error:
+        sys.exit(f"mooring: {error.text}")
 
 
 def assemble(settings: Settings) -> Parts:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from granian import Granian
 from granian.constants import Interfaces, Loops
 
 from mooring.cli.listening import address, require_free
 from mooring.cli.opened import settings_of
 from mooring.cli.options import Config, Data
 from mooring.installation import Installed, held, install
+from mooring.processes import Supervisor
 from mooring.settings import CONFIG_VARIABLE, Settings
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -81,7 +81,7 @@ def run(settings: Settings) -> None:
     metrics = tempfile.mkdtemp(prefix="mooring-metrics-")
     os.environ[METRICS_VARIABLE] = metrics
     try:
-        Granian(
+        Supervisor(
             "mooring.app:create",
             factory=True,
             address=settings.host,

@@ -1,0 +1,89 @@
+"""The processes of a server: what happens to the others when one of them dies."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests import server as servers
+from tests.conftest import StartServer
+from tests.server import Server, processes
+
+pytestmark = pytest.mark.faults
+
+
+def workers(server: Server) -> set[int]:
+    """Those that serve: neither the supervisor nor what `multiprocessing` starts for itself."""
+    found = set()
+    for pid in processes(server.process.pid):
+        with suppress(OSError):
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
+    return found
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not after {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def test_a_killed_worker_is_replaced(start_server: StartServer) -> None:
+    server = start_server()
+    before = workers(server)
+    os.kill(min(before), signal.SIGKILL)
+    wait_for(lambda: len(workers(server)) == 2 and min(before) not in workers(server), "the worker is replaced")
+    wait_for(server.ready, "the server is ready")
+    assert server.stop() == 0
+
+
+def test_workers_that_are_killed_together_are_all_replaced(start_server: StartServer) -> None:
+    server = start_server(workers=3)
+    before = workers(server)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(workers(server)) == 3 and not workers(server) & before, "all three are replaced")
+    wait_for(server.ready, "the server is ready")
+    assert server.stop() == 0
+
+
+def test_a_worker_that_is_killed_again_and_again_does_not_end_the_server(start_server: StartServer) -> None:
+    server = start_server()
+    for _ in range(4):
+        known = workers(server)
+        os.kill(max(known), signal.SIGKILL)
+        wait_for(lambda: len(workers(server)) == 2 and workers(server) != known, "it is replaced")  # noqa: B023
+    wait_for(server.ready, "the server is ready")
+    assert server.stop() == 0
+
+
+def test_no_worker_outlives_its_supervisor(start_server: StartServer) -> None:
+    server = start_server()
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    wait_for(lambda: not processes(server.process.pid), "its workers are gone", seconds=5)
+    again = servers.launch(server.data, server.port, 2, {})
+    try:
+        servers.wait_until_ready(again, 60)
+        assert again.stop() == 0
+    finally:
+        again.kill()
+
+
+def test_a_server_ends_while_some_of_its_workers_still_start(start_server: StartServer) -> None:
+    assert start_server(workers=4).stop() == 0
+
+
+def test_a_server_whose_workers_cannot_start_ends_and_says_why(start_server: StartServer) -> None:
+    server = start_server()
+    (server.data / "master.key").unlink()
+    for pid in workers(server):
+        os.kill(pid, signal.SIGKILL)
+    assert server.process.wait(60) == 1
+    assert "mooring: The master key" in server.tail()
+    assert "Traceback" not in server.tail()
