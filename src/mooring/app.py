@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -39,8 +40,8 @@ from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
 from mooring.observe import logs
 from mooring.observe.metrics import Metrics, exposition
-from mooring.projects import standing
 from mooring.processes import end_with_parent
+from mooring.projects import standing
 from mooring.registry.collector import Collector
 from mooring.registry.endpoints.application import RegistryApplication
 from mooring.registry.images import Images
