@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.errors import StorageFull, StorageReadOnly, Unavailable
+from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly
 from mooring.storage.filesystem import MARKER, FileStore
 from tests.disks import fill, read_only, small_disk
 from tests.storage.conftest import CLUSTER
@@ -185,18 +185,18 @@ async def test_a_read_only_disk_is_told(store: FileStore) -> None:
 
 async def test_a_store_without_its_marker_fails_its_check(store: FileStore) -> None:
     (store.directory / MARKER).unlink()
-    with pytest.raises(Unavailable, match="no marker"):
+    with pytest.raises(ConfigurationError, match="no marker"):
         await store.check()
 
 
 async def test_a_store_with_anothers_marker_fails_its_check(store: FileStore) -> None:
     (store.directory / MARKER).write_text("another\n")
-    with pytest.raises(Unavailable, match="another registry"):
+    with pytest.raises(ConfigurationError, match="another registry"):
         await store.check()
 
 
 def test_anothers_store_is_not_taken(store: FileStore) -> None:
-    with pytest.raises(Unavailable, match="another registry"):
+    with pytest.raises(ConfigurationError, match="another registry"):
         FileStore(store.directory).prepare("another")
     assert (store.directory / MARKER).read_text().strip() == CLUSTER
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from mooring.errors import StorageFull, StorageReadOnly, TooLarge, Unavailable
+from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly, TooLarge, Unavailable
 from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
 
 READ_BYTES = 1024 * 1024
@@ -32,7 +32,7 @@ class FileStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     def prepare(self, cluster_id: str) -> None:
-        """Make the folders and the marker. Raises Unavailable when the marker is another cluster's."""
+        """Make the folders and the marker. Raises ConfigurationError when the marker is another cluster's."""
         with translated_errors():
             for number in range(256):
                 (self.directory / f"{number:02x}").mkdir(parents=True, exist_ok=True)
@@ -143,9 +143,10 @@ class FileStore:
         try:
             found = (self.directory / MARKER).read_text().strip()
         except OSError as error:
-            raise Unavailable(f"The store at {self.directory} has no marker: it is not this registry's.") from error
+            text = f"The store at {self.directory} has no marker: it is not this registry's."
+            raise ConfigurationError(text) from error
         if found != self.cluster_id:
-            raise Unavailable(f"The store at {self.directory} belongs to another registry ({found}).")
+            raise ConfigurationError(f"The store at {self.directory} belongs to another registry ({found}).")
 
 
 def _guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
