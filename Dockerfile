@@ -10,7 +10,7 @@ RUN python3 -m venv /installer \
     && python3 -m venv --without-pip /opt/mooring \
     && /installer/bin/uv pip install --no-cache --python /opt/mooring/bin/python3 --require-hashes --no-build \
         --compile-bytecode -r requirements/serve.txt
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY src src
 # What builds it is in the lock, so nothing is fetched here; afterwards it is of no use.
 RUN /installer/bin/uv pip install --no-cache --python /opt/mooring/bin/python3 --offline --no-deps \
