@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.kubernetes import cluster as clusters
+from tests.kubernetes import jobs
 from tests.kubernetes.api import Kubernetes
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.jobs import Runner
 from tests.kubernetes.release import Release
 from tests.postgresql import PostgreSQL
 from tests.postgresql import running as postgresql
@@ -51,3 +54,17 @@ def namespace(request: pytest.FixtureRequest, api: Kubernetes) -> str:
 @pytest.fixture
 def release(cluster: Cluster, namespace: str) -> Release:
     return Release(cluster, namespace)
+
+
+@pytest.fixture
+def changes(release: Release, database: PostgreSQL, tmp_path: Path) -> dict[str, Any]:
+    """Where this test's database and bytes are; its Secret is there before the release, as a real one's must be."""
+    secret = {"metadata": {"name": "mooring-database"}, "stringData": {"url": database.create()}}
+    release.api.ask("POST", f"/api/v1/namespaces/{release.namespace}/secrets", secret)
+    return {"store": {"url": f"file://{tmp_path}/objects", "existingSecret": ""}}
+
+
+@pytest.fixture
+def runner(release: Release, tmp_path: Path) -> Iterator[Runner]:
+    with jobs.running(release.api, release.namespace, tmp_path / "jobs") as running:
+        yield running

@@ -1,5 +1,6 @@
 """A release of the chart in a namespace, driven by helm."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ class Release:
 
     def secret(self, name: str = "mooring-generated") -> Object | None:
         return self.api.find(f"/api/v1/namespaces/{self.namespace}/secrets/{name}")
+
+    def value(self, secret: str, key: str) -> str:
+        found = self.secret(secret)
+        assert found is not None
+        return base64.b64decode(found["data"][key]).decode()
 
     def names(self, collection: str) -> list[str]:
         """Of a collection such as `apis/apps/v1/deployments`."""

@@ -3,38 +3,21 @@
 import base64
 import json
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.kubernetes import jobs
 from tests.kubernetes.api import Object
 from tests.kubernetes.jobs import Runner
 from tests.kubernetes.pods import Pod
 from tests.kubernetes.release import Release
-from tests.postgresql import PostgreSQL
 from tests.programs import Refused
 from tests.server import HOST, Server, free_port, processes, wait_until_ready
 
 SECRET_JOB, MIGRATION = "mooring-make-secret", "mooring-migrate-before"
 BROKEN = {"migrations": [{"name": "before", "hooks": ["pre-upgrade"], "weight": 10, "args": ["no-such-command"]}]}
-
-
-@pytest.fixture
-def changes(release: Release, database: PostgreSQL, tmp_path: Path) -> dict[str, Any]:
-    """Where this test's database and bytes are; its Secret is there before the release, as a real one's must be."""
-    secret = {"metadata": {"name": "mooring-database"}, "stringData": {"url": database.create()}}
-    release.api.ask("POST", f"/api/v1/namespaces/{release.namespace}/secrets", secret)
-    return {"store": {"url": f"file://{tmp_path}/objects", "existingSecret": ""}}
-
-
-@pytest.fixture
-def runner(release: Release, tmp_path: Path) -> Iterator[Runner]:
-    with jobs.running(release.api, release.namespace, tmp_path / "jobs") as running:
-        yield running
 
 
 def test_an_install_makes_the_secret_then_migrates_and_leaves_no_hook_behind(
@@ -49,14 +32,14 @@ def test_an_install_makes_the_secret_then_migrates_and_leaves_no_hook_behind(
     assert release.names("apis/rbac.authorization.k8s.io/v1/roles") == []
     assert release.names("apis/rbac.authorization.k8s.io/v1/rolebindings") == []
     assert release.names("api/v1/configmaps") == ["mooring"]
-    with psycopg.connect(value(release, "mooring-database", "url")) as connection:
+    with psycopg.connect(release.value("mooring-database", "url")) as connection:
         found = connection.execute("SELECT username FROM users").fetchall()
     assert found == [("admin",)]
 
 
 def test_no_migration_prints_the_password(release: Release, runner: Runner, changes: dict[str, Any]) -> None:
     release.install("--timeout=60s", changes=changes)
-    assert password(release) not in "".join(done.output for done in runner.done)
+    assert release.value("mooring-generated", "admin-password") not in "".join(done.output for done in runner.done)
 
 
 def test_an_upgrade_and_a_rollback_keep_the_made_secret(
@@ -120,22 +103,12 @@ def test_a_pod_of_the_deployment_serves_and_lets_the_made_password_in(
         wait_until_ready(server, 60)
         for name in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert status(f"{server.url}{pod.container[name]['httpGet']['path']}") == 200
-        assert token(server.url, password(release))
+        assert token(server.url, release.value("mooring-generated", "admin-password"))
         assert ready(server.url)["replica"].startswith("mooring-0")
     finally:
         code = server.stop()
     assert code == 0, server.tail()
     assert processes(server.process.pid) == []
-
-
-def password(release: Release) -> str:
-    return value(release, "mooring-generated", "admin-password")
-
-
-def value(release: Release, name: str, key: str) -> str:
-    secret = release.secret(name)
-    assert secret is not None
-    return base64.b64decode(secret["data"][key]).decode()
 
 
 def status(url: str) -> int:
