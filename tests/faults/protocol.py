@@ -135,9 +135,9 @@ class Client:
 
     async def _renew(self, scope: str) -> None:
         address = f"{self.url}/service/token"
-        credentials = aiohttp.BasicAuth(self.username, self.password)
+        headers = {"authorization": aiohttp.encode_basic_auth(self.username, self.password)}
         query = {"service": "mooring", "scope": scope}
-        async with self.session.get(address, params=query, auth=credentials, timeout=PATIENCE) as answer:
+        async with self.session.get(address, params=query, headers=headers, timeout=PATIENCE) as answer:
             body = await answer.read()
             if answer.status != 200:
                 _judge("GET", "/service/token", answer.status, body)

@@ -2,35 +2,15 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests import server as servers
 from tests.conftest import StartServer
-from tests.server import Server, processes
+from tests.server import processes
+from tests.workers import wait_for, workers
 
 pytestmark = pytest.mark.faults
-
-
-def workers(server: Server) -> set[int]:
-    """Those that serve: neither the supervisor nor what `multiprocessing` starts for itself."""
-    found = set()
-    for pid in processes(server.process.pid):
-        with suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.add(pid)
-    return found
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not after {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def test_a_killed_worker_is_replaced(start_server: StartServer) -> None:
