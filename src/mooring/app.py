@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mooring.access import challenge
+from mooring.access import challenge, refresh
 from mooring.access.authorizer import Authorizer
 from mooring.access.caller import Callers
 from mooring.access.epoch import POLL_SECONDS, Epoch
@@ -55,6 +55,7 @@ from mooring.web.landing import landing
 
 HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
+SWEEP_SECONDS = 3600.0
 CONFIGURATION_SECONDS = 1.0
 READINESS_SECONDS = 1.0
 
@@ -253,7 +254,12 @@ def works(parts: Parts) -> list[Periodic]:
         Periodic("configuration", CONFIGURATION_SECONDS, parts.configuration.refresh),
         Periodic("collection", settings.collection_interval_seconds, collect),
         Periodic("pulls", HEARTBEAT_SECONDS, partial(parts.registry.pulls.flush, parts.database)),
+        Periodic("refresh_tokens", SWEEP_SECONDS, partial(sweep_refresh_tokens, parts)),
     ]
+
+
+async def sweep_refresh_tokens(parts: Parts) -> None:
+    await parts.database.write(refresh.sweep, parts.clock.now())
 
 
 def replica_name(settings: Settings) -> str:

@@ -6,10 +6,11 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from mooring.access import epoch, refresh
 from mooring.access.tables import refresh_tokens
+from mooring.app import works
 from mooring.identity import robots, users
 from mooring.identity.passwords import hash_password
 from mooring.refusals import Reason, Refused
@@ -316,6 +317,21 @@ def test_a_refresh_token_lives_as_long_as_it_is_used(site: Site) -> None:
     site.write(refresh.sweep, now + 89 * day)
     with pytest.raises(Refused, match="unknown"):
         site.write(refresh.use, now, token, "mooring", 30)
+
+
+def test_expired_refresh_tokens_are_swept_up_while_serving(site: Site) -> None:
+    counting = select(func.count()).select_from(refresh_tokens)
+
+    def number() -> int:
+        return int(site.read(lambda connection: connection.execute(counting).scalar_one()))
+
+    before, day = number(), 86_400_000_000
+    refresh_token(site)
+    site.write(refresh.issue, site.now - 31 * day, subject="user:1", service="mooring", client_id="", life_days=30)
+    assert number() == before + 2
+    (sweeping,) = [work for work in works(site.parts) if work.name == "refresh_tokens"]
+    site.run(sweeping.run())  # type: ignore[arg-type]
+    assert number() == before + 1
 
 
 @pytest.fixture
