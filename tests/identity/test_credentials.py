@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from mooring.database.sqlite import SQLite
-from mooring.identity import robots, throttle, users
+from mooring.identity import passwords, robots, throttle, users
 from mooring.identity.credentials import Account
 from mooring.identity.passwords import hash_password
 from mooring.identity.throttle import LIMIT
@@ -85,6 +85,31 @@ def test_a_secret_that_a_person_chose_is_kept_as_a_password_is(site: Site, robot
         assert refusal(site, "robot$ships+builder", chosen) == Reason.BAD_CREDENTIALS
     finally:
         site.write(robots.change, site.now, robot, {"secret_hash": robots.hash_secret(SECRET)})
+
+
+def test_time_does_not_tell_whether_a_robot_exists(
+    site: Site, robot: int, monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
+    """Nor how its secret is kept: each wrong one costs a slow check, and a right one that was made costs none."""
+    checks: list[str] = []
+    check = passwords._verify
+
+    def counted(password: str, password_hash: str | None) -> bool:
+        checks.append(password)
+        return check(password, password_hash)
+
+    monkeypatch.setattr(passwords, "_verify", counted)
+    add_robot(site, "chosen", {"ships": pairs("repository:pull")})
+    found = site.read(robots.by_name, "robot$chosen")
+    assert found is not None
+    site.write(robots.change, site.now, found["id"], {"secret_hash": hash_password("Chosen-secret-2")})
+    for name in ("robot$ships+builder", "robot$ships+nobody", "robot$chosen", "robot$"):
+        checks.clear()
+        assert refusal(site, name, "a-guess-at-robots", THERE) in {Reason.BAD_CREDENTIALS, Reason.LOCKED}
+        assert len(checks) == 1, name
+    checks.clear()
+    prove(site, "robot$ships+builder", SECRET)
+    assert checks == []
 
 
 def test_disabled_is_told_only_to_who_knows_the_password(site: Site, robot: int) -> None:

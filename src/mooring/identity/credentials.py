@@ -35,7 +35,7 @@ class Credentials:
         """Raises Refused(bad_credentials, locked, disabled, credentials_expired); never a refusal for an outage."""
         if name.startswith(robots.PREFIX):
             robot = await self._database.read(find_robot, name)
-            if robot is None or not await self._fits(robot, secret):
+            if not await self._fits(robot, name, secret) or robot is None:
                 raise await self._wrong(name, source)
             return self._robot(robot)
         user = await self._database.read(find_user, name)
@@ -46,10 +46,12 @@ class Credentials:
             raise Refused(Reason.DISABLED, subject=name)
         return Account(f"user:{user['id']}", name)
 
-    async def _fits(self, robot: RowMapping, secret: str) -> bool:
-        if robots.is_chosen(robot["secret_hash"]):
-            return await self.passwords.matches(secret, robot["secret_hash"])
-        return hmac.compare_digest(robot["secret_hash"], robots.hash_secret(secret))
+    async def _fits(self, robot: RowMapping | None, name: str, secret: str) -> bool:
+        """A wrong secret takes as long for a robot that is not there as for one whose secret a person chose."""
+        if robot is not None and hmac.compare_digest(robot["secret_hash"], robots.hash_secret(secret)):
+            return True
+        chosen = robot is not None and robots.is_chosen(robot["secret_hash"])
+        return await self.passwords.matches(secret, robot["secret_hash"] if robot and chosen else None, name)
 
     def _robot(self, robot: RowMapping) -> Account:
         if robot["disabled"]:
