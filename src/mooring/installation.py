@@ -1,5 +1,6 @@
 """What the first start makes, and what every start makes sure of, before any worker serves."""
 
+import asyncio
 import fcntl
 import os
 import secrets
@@ -106,6 +107,8 @@ def _install(settings: Settings, database: Database) -> Installed:
     now = Clock(database).now()
     cluster_id = database.write_now(identity.establish, now, sealing)
     database.write_now(_mark_store, now, settings, cluster_id)
+    if not settings.store_is_shared:
+        _require_store(settings, cluster_id)
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = given or secrets.token_urlsafe(15)
     created = database.write_now(_furnish, now, sealing, password)
@@ -125,6 +128,17 @@ def _mark_store(connection: Connection, now: int, settings: Settings, cluster_id
     finally:
         store.close()
     identity.note_marked_store(connection, now)
+
+
+def _require_store(settings: Settings, cluster_id: str) -> None:
+    """Said now, not by workers that never get ready. A bucket may still come; a directory is there or is not."""
+    store = open_store(settings, cluster_id)
+    try:
+        asyncio.run(store.check())
+    except MooringError as error:
+        raise ConfigurationError(error.text) from error
+    finally:
+        store.close()
 
 
 def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str) -> bool:
