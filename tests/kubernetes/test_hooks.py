@@ -3,6 +3,7 @@
 import base64
 import json
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,20 @@ def test_a_pod_of_the_deployment_serves_and_lets_the_made_password_in(
             assert status(f"{server.url}{pod.container[name]['httpGet']['path']}") == 200
         assert token(server.url, release.value("mooring-generated", "admin-password"))
         assert ready(server.url)["replica"].startswith("mooring-0")
+        assert "mooring-0" in executed(pod, tmp_path / "status", "cluster", "status")
     finally:
         code = server.stop()
     assert code == 0, server.tail()
     assert processes(server.process.pid) == []
+
+
+def executed(pod: Pod, directory: Path, *words: str) -> str:
+    """What `kubectl exec POD -- mooring WORDS` would print."""
+    spec = pod.spec | {"containers": [pod.container | {"args": list(words)}]}
+    process = replace(pod, spec=spec, directory=directory).start()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
 def status(url: str) -> int:
