@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mooring.errors import ConfigurationError
 
 CONFIG_VARIABLE = "MOORING_CONFIG"
+_chosen: ContextVar[Path | None] = ContextVar("chosen", default=None)
+"""The file of settings that was asked for; else the variable names it."""
+
 POSTGRESQL = ("postgresql://", "postgres://")
 S3 = "s3://"
 MIB = 1024 * 1024
@@ -141,7 +145,7 @@ class TomlFile(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        path = os.environ.get(CONFIG_VARIABLE)
+        path = _chosen.get() or os.environ.get(CONFIG_VARIABLE)
         if not path:
             return {}
         try:
@@ -152,13 +156,16 @@ class TomlFile(PydanticBaseSettingsSource):
             raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from error
 
 
-def load(**given: Any) -> Settings:
+def load(config: Path | None = None, **given: Any) -> Settings:
     """Settings from all sources. Raises ConfigurationError with one line for each wrong value."""
+    before = _chosen.set(config)
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError("The configuration is not valid.\n  " + "\n  ".join(lines)) from error
+    finally:
+        _chosen.reset(before)
 
 
 def _path_of(url: str, scheme: str, variable: str, known: str) -> str:

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from starlette.types import Message
 
 from mooring.errors import ClientGone
-from mooring.registry.tables import blobs
+from mooring.registry.tables import blobs, object_removals, uploads
 from mooring.storage import Writer
 from tests.http.site import ADMIN_PASSWORD, HOST, Reply, Site, basic
 
@@ -244,6 +244,23 @@ def test_an_upload_is_cancelled_under_a_running_chunk(site: Site, good: bytes) -
     site.run(test())
 
 
+def test_a_push_in_one_request_that_fails_leaves_no_upload(site: Site, good: bytes, evil: bytes) -> None:
+    """Nobody was told its name, so nobody can go on with it or cancel it."""
+
+    async def test() -> None:
+        wrong = await site.asking("POST", f"{UPLOADS}?digest={digest_of(good)}", [ADMIN], evil)
+        assert (wrong.status, wrong.code) == (400, "DIGEST_INVALID")
+        gone = Held(site, "POST", f"{UPLOADS}?digest={digest_of(good)}")
+        await gone.reading()
+        gone.send(good)
+        await gone.vanish()
+
+    before = site.read(_uploads), site.read(_removals)
+    site.run(test())
+    assert site.read(_uploads) == before[0]
+    assert site.read(_removals) == before[1] + 2
+
+
 def test_the_same_content_pushed_twice_at_once_is_stored_once(site: Site, good: bytes) -> None:
     async def test() -> None:
         pushes = [Held(site, "POST", f"{UPLOADS}?digest={digest_of(good)}") for _ in range(5)]
@@ -259,3 +276,11 @@ def test_the_same_content_pushed_twice_at_once_is_stored_once(site: Site, good: 
 
 def _keys(connection: Connection, digest: str) -> list[str]:
     return list(connection.scalars(select(blobs.c.object_key).where(blobs.c.digest == digest)))
+
+
+def _uploads(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(uploads)).scalar_one()
+
+
+def _removals(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(object_removals)).scalar_one()

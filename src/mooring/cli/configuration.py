@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mooring.cli.opened import opened, settings_of
+from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
 from mooring.cli.tables import show
 from mooring.cluster import configuration
 from mooring.cluster.clock import rfc3339
 from mooring.cluster.master_key import master_key
 from mooring.database.connect import connect
-from mooring.settings import Settings
+from mooring.settings import Settings, load
 from mooring.storage.connect import open_store
 
 application = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
@@ -25,7 +25,7 @@ SECRETS = frozenset({"admin_password", "database_url", "master_key"})
 @application.command()
 def check(data: Data = None, config: Config = None) -> None:
     """Say what each setting is and whether a server could start with it."""
-    settings = settings_of(config, data=data)
+    settings = load(config, data=data)
     for name in Settings.model_fields:
         value = getattr(settings, name)
         shown = "(set)" if name in SECRETS and value is not None else value

@@ -1,25 +1,17 @@
 """The database and store that a command works on, opened and closed."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mooring.app import Parts, assemble
 from mooring.errors import ConfigurationError
-from mooring.settings import CONFIG_VARIABLE, Settings, load
-
-
-def settings_of(config: Path | None, **given: Any) -> Settings:
-    if config is not None:
-        os.environ[CONFIG_VARIABLE] = str(config)
-    return load(**given)
+from mooring.settings import load
 
 
 @contextmanager
 def opened(config: Path | None, data: Path | None) -> Iterator[Parts]:
-    settings = settings_of(config, data=data)
+    settings = load(config, data=data)
     if not settings.database_is_shared and not settings.database_path.exists():
         raise ConfigurationError(
             f"There is no database {settings.database_path}. Give --data the directory of your registry; "

@@ -11,11 +11,10 @@ import typer
 from granian.constants import Interfaces, Loops
 
 from mooring.cli.listening import address, require_free
-from mooring.cli.opened import settings_of
 from mooring.cli.options import Config, Data
 from mooring.installation import Installed, held, install
 from mooring.processes import Supervisor
-from mooring.settings import CONFIG_VARIABLE, Settings
+from mooring.settings import CONFIG_VARIABLE, Settings, load
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 KILL_AFTER_SECONDS = 60
@@ -39,16 +38,16 @@ def serve(
     config: Config = None,
 ) -> None:
     """Run the registry. The first start makes everything it needs."""
-    settings = settings_of(config, host=host, port=port, workers=workers, data=data)
+    settings = load(config, host=host, port=port, workers=workers, data=data)
     with held(settings):
         require_free(settings)
         greet(settings, install(settings))
-        run(settings)
+        run(settings, config)
 
 
 def migrate(data: Data = None, config: Config = None) -> None:
     """Make the database, or bring it to this version's schema."""
-    settings = settings_of(config, data=data)
+    settings = load(config, data=data)
     with held(settings):
         greet(settings, install(settings), started=False)
     print("The database is current.")
@@ -73,9 +72,9 @@ def greet(settings: Settings, installed: Installed, *, started: bool = True) -> 
         print(f"  docker push {place}/library/IMAGE", flush=True)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, config: Path | None) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight."""
-    _hand_down(settings)
+    _hand_down(settings, config)
     # A forked worker would share what this process has open, and find prometheus_client set up for one process.
     multiprocessing.set_start_method("spawn", force=True)
     metrics = tempfile.mkdtemp(prefix="mooring-metrics-")
@@ -100,7 +99,7 @@ def run(settings: Settings) -> None:
         shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _hand_down(settings: Settings) -> None:
+def _hand_down(settings: Settings, config: Path | None) -> None:
     """Workers read their settings anew: from the same file, and from variables for what the command line gave."""
     os.environ.update(
         MOORING_HOST=settings.host,
@@ -109,5 +108,5 @@ def _hand_down(settings: Settings) -> None:
         MOORING_WORKERS=str(settings.workers),
     )
     os.environ.pop("MOORING_ADMIN_PASSWORD", None)
-    if config := os.environ.get(CONFIG_VARIABLE):
-        os.environ[CONFIG_VARIABLE] = str(Path(config).resolve())
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config.resolve())

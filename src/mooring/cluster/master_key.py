@@ -71,6 +71,11 @@ def _create(path: Path) -> None:
             os.link(aside, path)
     finally:
         aside.unlink()
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _read(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """Uploads: begun by POST, filled by PATCH, ended by PUT; each request may land on another worker."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from mooring.access.caller import Caller
 from mooring.access.permissions import PULL
-from mooring.errors import DigestInvalid, RangeInvalid, SizeInvalid, TooLarge, Unavailable, UploadUnknown
+from mooring.errors import DigestInvalid, MooringError, RangeInvalid, SizeInvalid, TooLarge, Unavailable, UploadUnknown
 from mooring.http.body import content_length, stream_body
 from mooring.registry import blobs, uploads
 from mooring.registry.digests import Digest, Hash, new_hash, parse_digest, require_algorithm
@@ -38,8 +38,14 @@ async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Re
     )
     if single is None:
         return _accepted(visit, upload, 202)
-    async with registry.store.writing(upload.id) as writer:
-        return await _finish(registry, request, visit, upload, writer, single)
+    try:
+        async with registry.store.writing(upload.id) as writer:
+            return await _finish(registry, request, visit, upload, writer, single)
+    except MooringError:
+        # Nobody was told of this upload, so nobody can go on with it: it would take space until it is reaped.
+        with suppress(MooringError):
+            await registry.database.write(uploads.cancel, registry.clock.now(), upload)
+        raise
 
 
 async def get_upload(registry: Registry, _request: Request, visit: Visit) -> Response:
