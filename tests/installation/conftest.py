@@ -59,6 +59,6 @@ def mooring(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         out, err = capfd.readouterr()
         return Said(int(ended.value.code or 0), out, err)
 
-    monkeypatch.setattr(serve, "run", lambda _settings: sys.exit(0))
+    monkeypatch.setattr(serve, "run", lambda _settings, _config: sys.exit(0))
     monkeypatch.setattr(serve, "require_free", lambda _settings: None)
     return run
