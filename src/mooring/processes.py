@@ -70,7 +70,12 @@ class Supervisor(MPServer):
             for worker in self.wrks:
                 worker.interrupt_by_parent = True
             self.interrupt_children.clear()
-        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        try:
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        except SystemExit:
+            # A worker that was killed just before may be reported only now.
+            if exit_code or not self.interrupt_signal:
+                raise
 
     def _stop_workers(self) -> None:
         """Ask again and again: uvloop drops a signal that comes between a worker's start-up and its serving."""
