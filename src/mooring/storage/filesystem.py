@@ -50,7 +50,10 @@ class FileStore:
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator["FileWriter"]:
         path = self._path(key)
-        descriptor = await self._run(_open_alone, path)
+        try:
+            descriptor = await self._run(_open_alone, path)
+        except ObjectMissing as error:
+            raise Unavailable("The registry's store is not where it was. Try again shortly.") from error
         try:
             yield FileWriter(descriptor, path, self._run)
         finally:
