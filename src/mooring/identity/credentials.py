@@ -73,9 +73,14 @@ class Credentials:
 
 @short
 def find_user(connection: Connection, name: str) -> RowMapping | None:
-    return users.by_name(connection, name)
+    return users.by_name(connection, name) if _storable(name) else None
 
 
 @short
 def find_robot(connection: Connection, name: str) -> RowMapping | None:
-    return robots.by_name(connection, name)
+    return robots.by_name(connection, name) if _storable(name) else None
+
+
+def _storable(name: str) -> bool:
+    """PostgreSQL takes no NUL, not even to look for it."""
+    return "\0" not in name
