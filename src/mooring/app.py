@@ -40,7 +40,6 @@ from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
 from mooring.observe import logs
 from mooring.observe.metrics import Metrics, exposition
-from mooring.processes import end_with_parent
 from mooring.projects import standing
 from mooring.registry.collector import Collector
 from mooring.registry.endpoints.application import RegistryApplication
@@ -86,7 +85,6 @@ class Parts:
 
 def create() -> ASGIApp:
     """The entry of each worker process, which ends here with a message when it can't serve."""
-    end_with_parent()
     try:
         settings = load()
         logs.configure(settings.log_level, settings.log_format)

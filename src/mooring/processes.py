@@ -9,18 +9,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from granian import _signals
+from granian._granian import WorkerSignal
 from granian.log import logger
 from granian.server.mp import MPServer, WorkerProcess
 
 YOUNG_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
 MOST_FALSE_STARTS = 5
-ASK_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, even by SIGKILL: called first thing in a worker.
+    """Have the kernel kill this process when its parent dies, even by SIGKILL.
 
     Else a worker without its supervisor would serve on, beside those of the next server, for nobody knows how long.
     """
@@ -30,6 +31,25 @@ def end_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent.pid:
         os._exit(1)
+
+
+def heed_signals(_loop: object) -> WorkerSignal:
+    """Granian's `set_loop_signals`, for a worker: SIGTERM counts whenever it comes, and however often.
+
+    Granian's own hears nothing between the loop's start-up and its serving, and stands still for ever at the third one
+    (a service manager and the supervisor may each send one). Ctrl-C is for the supervisor alone.
+    """
+    ending = WorkerSignal()
+    asked = False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            ending.set()
+
+    signal.signal(signal.SIGTERM, end)
+    return ending
 
 
 class Supervisor(MPServer):
@@ -42,6 +62,14 @@ class Supervisor(MPServer):
     _false_starts = 0
     """Workers in a row that ended by themselves before they were of any use."""
     _young_deaths = 0
+
+    @staticmethod
+    def _spawn_asgi_lifespan_worker(*arguments: Any) -> None:
+        """What each worker process runs."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_with_parent()
+        _signals.set_loop_signals = heed_signals
+        MPServer._spawn_asgi_lifespan_worker(*arguments)
 
     def _serve_loop(self, spawn_target: Callable[..., None], target_loader: Callable[..., Any]) -> None:
         due: dict[int, float] = {}
@@ -76,20 +104,6 @@ class Supervisor(MPServer):
             # A worker that was killed just before may be reported only now.
             if exit_code or not self.interrupt_signal:
                 raise
-
-    def _stop_workers(self) -> None:
-        """Ask again and again: uvloop drops a signal that comes between a worker's start-up and its serving."""
-        end = time.monotonic() + (self.workers_kill_timeout or float("inf"))
-        while alive := [worker for worker in self.wrks if worker.inner.is_alive()]:
-            late = time.monotonic() > end
-            for worker in alive:
-                if late:
-                    logger.warning(f"Killing worker-{worker.idx + 1}, which did not end")
-                    worker.kill()  # type: ignore[no-untyped-call]
-                else:
-                    worker.terminate()  # type: ignore[no-untyped-call]
-            alive[0].inner.join(ASK_SECONDS)
-        self.wrks.clear()
 
     def _one_serves(self) -> bool:
         return any(worker.inner.is_alive() and _age(worker) > YOUNG_SECONDS for worker in self.wrks)
