@@ -10,7 +10,7 @@ import pytest
 from mooring.registry.manifests import MOST_REFERENCES
 from tests import server as servers
 from tests.http.site import ADMIN_PASSWORD, Reply, Site, basic
-from tests.registry.wire import Line, chunks
+from tests.registry.wire import Line, chunks, request
 from tests.server import Server
 
 MIB = 1024 * 1024
@@ -94,9 +94,7 @@ def test_a_client_that_goes_away_leaves_an_upload_to_go_on_with(strict: Server, 
     end = time.monotonic() + 20
     status = 503
     while status == 503 and time.monotonic() < end:  # the server may not have noticed yet
-        line.ask("PATCH", location, line.admin, "Content-Length: 4")
-        line.send(b"good")
-        status = line.read().status
+        status = request(strict, "PATCH", location, b"good").status
     assert status == 202
     line.ask("PUT", f"{location}?digest={digest_of(b'good')}", line.admin, "Content-Length: 0")
     assert line.read().status == 201

@@ -16,6 +16,9 @@ from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly, Too
 from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
 
 READ_BYTES = 1024 * 1024
+SEND_BYTES = 256 * 1024
+"""The server holds a few chunks of this size for each client that has asked and does not read."""
+
 WRITE_BYTES = 1024 * 1024
 THREADS = 16
 MARKER = "cluster-id"
@@ -70,7 +73,7 @@ class FileStore:
         try:
             end = start + length
             while start < end:
-                chunk = await self._run(os.pread, descriptor, min(READ_BYTES, end - start), start)
+                chunk = await self._run(os.pread, descriptor, min(SEND_BYTES, end - start), start)
                 if not chunk:
                     raise Unavailable("The registry's store holds less of this blob than it should.")
                 start += len(chunk)
