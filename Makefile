@@ -9,12 +9,12 @@ TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
 CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
-tools unit conformance kubernetes image bench bench-quick: export MOORING_TOOLS := $(TOOLS)
-tools unit conformance kubernetes image bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
+tools unit replicas conformance kubernetes image bench bench-quick: export MOORING_TOOLS := $(TOOLS)
+tools unit replicas conformance kubernetes image bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test tools lint types unit conformance kubernetes image bench bench-quick format lock clean
+.PHONY: help install serve test tools lint types unit replicas conformance kubernetes image bench bench-quick format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,10 @@ tools: ## get the programs that tests drive: Debian's by apt when root, Go's whe
 	@tests/tools/swift.sh
 
 unit: $(VENV)/.test ## run every test but those of their own targets (ARGS="-k name" narrows)
-	$(BIN)/python -m pytest -n 2 -m "not conformance and not kubernetes and not image" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not replicas and not conformance and not kubernetes and not image" $(ARGS)
+
+replicas: $(VENV)/.test tools ## run the tests of several replicas on PostgreSQL and S3 behind a load balancer (minutes)
+	$(BIN)/python -m pytest -m replicas $(ARGS)
 
 conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
 	$(BIN)/python -m pytest -m conformance $(ARGS)
