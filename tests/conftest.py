@@ -8,13 +8,17 @@ from typing import Protocol
 import pytest
 
 from tests import postgresql as postgresqls
-from tests import programs
+from tests import programs, s3
 from tests import server as servers
 from tests.api import Api
 from tests.postgresql import PostgreSQL
-from tests.server import Server
+from tests.replicas import cluster as clusters
+from tests.replicas.cluster import Cluster
+from tests.server import Registry, Server, tail
 
-_started: list[Server] = []
+REPLICAS = 3
+_logs: dict[str, Path] = {}
+"""Of all that runs, by its name."""
 _log_sizes = pytest.StashKey[dict[Path, int]]()
 
 
@@ -28,11 +32,28 @@ class StartServer(Protocol):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the whole run of a worker: a test makes its own project, user or repository on it."""
     running = servers.start(tmp_path_factory.mktemp("server") / "data")
-    _started.append(running)
+    _logs[running.url] = running.log
     yield running
-    _started.remove(running)
+    del _logs[running.url]
     code = running.stop()
     assert code == 0, f"exited with {code}\n{running.tail()}"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three replicas on PostgreSQL and S3, behind a load balancer that sends each request to the next one."""
+    with s3.either() as store, clusters.running(tmp_path_factory.mktemp("cluster"), REPLICAS, store=store) as running:
+        _logs.update({replica.name: replica.log for replica in running.replicas})
+        yield running
+        for replica in running.replicas:
+            del _logs[replica.name]
+
+
+@pytest.fixture(scope="session", params=["server", pytest.param("replicas", marks=pytest.mark.replicas)])
+def registry(request: pytest.FixtureRequest) -> Registry:
+    """What must hold for one server, and for many behind a load balancer."""
+    made: Registry = request.getfixturevalue({"server": "server", "replicas": "cluster"}[request.param])
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -58,18 +79,18 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         directory = data or tmp_path / f"server-{next(numbers)}"
         running = servers.start(directory, workers=workers, environment=environment)
         mine.append(running)
-        _started.append(running)
+        _logs[running.url] = running.log
         return running
 
     yield start
     for running in mine:
         running.kill()
-        _started.remove(running)
+        del _logs[running.url]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.stash[_log_sizes] = {running.log: running.log.stat().st_size for running in _started}
+    item.stash[_log_sizes] = {log: log.stat().st_size for log in _logs.values() if log.exists()}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -80,6 +101,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.longrepr = (programs.__file__, 1, report.longrepr[2])
     if report.failed:
         seen = item.stash.get(_log_sizes, {})
-        for running in _started:
-            report.sections.append((f"log of {running.url}", running.tail(since=seen.get(running.log, 0))))
+        for name, log in _logs.items():
+            report.sections.append((f"log of {name}", tail(log, since=seen.get(log, 0))))
     return report

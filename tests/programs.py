@@ -73,15 +73,20 @@ class Shell:
         return done.stdout
 
 
-def find(name: str) -> Path:
-    """Where a program is. A test without it skips with one line, or fails where tools are required."""
+def locate(name: str) -> Path | None:
     servers = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     places = [str(TOOLS), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *servers]
-    path = shutil.which(name, path=os.pathsep.join(places))
+    found = shutil.which(name, path=os.pathsep.join(places))
+    return Path(found) if found else None
+
+
+def find(name: str) -> Path:
+    """Where a program is. A test without it skips with one line, or fails where tools are required."""
+    path = locate(name)
     if path is None:
         package = f"apt-get install {DEBIAN[name]}" if name in DEBIAN else "tests/tools/go.sh, which needs Go"
         missing(f"{name} is not installed. {REMEDY}make tools ({package})")
-    return Path(path)
+    return path
 
 
 def missing(line: str) -> NoReturn:

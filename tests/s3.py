@@ -122,6 +122,11 @@ def versitygw() -> Iterator[S3]:
             yield S3(f"http://{address}", "keeper", "harbour-master", processes)
 
 
+def either() -> contextlib.AbstractContextManager[S3]:
+    """versitygw where it is built, Swift else."""
+    return versitygw() if programs.locate("versitygw") else swift()
+
+
 def _configure_swift(directory: Path, ports: Mapping[str, int]) -> None:
     """One device, one replica of everything: Swift as small as it gets."""
     (directory / "devices" / "disk").mkdir(parents=True)

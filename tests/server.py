@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+from pysqlite3 import dbapi2 as sqlite
 
 HOST: Final = "127.0.0.1"
 USERNAME: Final = "admin"
@@ -26,6 +28,28 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 class ServerFailed(Exception):
     """The server did not start, or did not stop. The message ends with the end of its log."""
+
+
+class Registry(Protocol):
+    """What a client is given: one server, or a load balancer with replicas behind it."""
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as image references begin."""
+        ...
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def username(self) -> str: ...
+
+    @property
+    def password(self) -> str: ...
+
+    def execute(self, statement: str) -> int:
+        """Change the database behind the registry's back; answers how many rows."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,6 +72,12 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://{self.address}"
+
+    def execute(self, statement: str) -> int:
+        with sqlite.connect(self.data / "mooring.db", timeout=30) as database:
+            changed = int(database.execute(statement).rowcount)
+        database.close()
+        return changed
 
     def stop(self, *, deadline: float = 30) -> int:
         """Ask it to finish (SIGTERM) and return its exit code.
@@ -85,7 +115,7 @@ class Server:
 
     def tail(self, lines: int = 100, *, since: int = 0) -> str:
         """The last lines of its log, of those after the byte `since`."""
-        return "\n".join(self.log.read_bytes()[since:].decode(errors="replace").splitlines()[-lines:])
+        return tail(self.log, lines, since=since)
 
 
 def start(
@@ -144,6 +174,10 @@ def wait_until_ready(server: Server, deadline: float) -> None:
         time.sleep(0.05)
     if server.process.poll() is not None:
         raise ServerFailed(f"something else answers on port {server.port}: address in use\n{server.tail()}")
+
+
+def tail(log: Path, lines: int = 100, *, since: int = 0) -> str:
+    return "\n".join(log.read_bytes()[since:].decode(errors="replace").splitlines()[-lines:])
 
 
 def free_port() -> int:

@@ -20,14 +20,14 @@ from tests.clients.oras import Oras
 from tests.clients.podman import Buildah, Podman
 from tests.clients.skopeo import Skopeo
 from tests.programs import Shell, find
-from tests.server import Server
+from tests.server import Registry
 
 MakeShell = Callable[[str], Shell]
 
 
 @pytest.fixture(scope="session")
-def harbour(server: Server, admin: Api) -> Harbour:
-    return open_harbour(server, admin)
+def harbour(registry: Registry) -> Harbour:
+    return open_harbour(registry, Api(registry.url, registry.username, registry.password))
 
 
 @pytest.fixture(scope="session")
@@ -43,51 +43,51 @@ def seed(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make_shell(server: Server) -> Iterator[MakeShell]:
+def make_shell(registry: Registry) -> Iterator[MakeShell]:
     """Makes the directory and environment of one client, gone when the test ends: images are large."""
     # podman wants a path of at most 50 characters
     with tempfile.TemporaryDirectory(prefix="mooring-", ignore_cleanup_errors=True) as home:
-        yield lambda name: shell_in(Path(home) / name, server.address)
+        yield lambda name: shell_in(Path(home) / name, registry.address)
 
 
 @pytest.fixture
-def docker(make_shell: MakeShell, server: Server, docker_engine: Engine) -> Docker:
-    return Docker(make_shell("docker"), server.address, docker_engine)
+def docker(make_shell: MakeShell, registry: Registry, docker_engine: Engine) -> Docker:
+    return Docker(make_shell("docker"), registry.address, docker_engine)
 
 
 @pytest.fixture
-def skopeo(make_shell: MakeShell, server: Server) -> Skopeo:
-    return Skopeo(make_shell("skopeo"), server.address, find("skopeo"))
+def skopeo(make_shell: MakeShell, registry: Registry) -> Skopeo:
+    return Skopeo(make_shell("skopeo"), registry.address, find("skopeo"))
 
 
 @pytest.fixture
-def podman(make_shell: MakeShell, server: Server) -> Podman:
-    return Podman(make_shell("podman"), server.address, find("podman"))
+def podman(make_shell: MakeShell, registry: Registry) -> Podman:
+    return Podman(make_shell("podman"), registry.address, find("podman"))
 
 
 @pytest.fixture
-def buildah(make_shell: MakeShell, server: Server) -> Buildah:
-    return Buildah(make_shell("buildah"), server.address, find("buildah"))
+def buildah(make_shell: MakeShell, registry: Registry) -> Buildah:
+    return Buildah(make_shell("buildah"), registry.address, find("buildah"))
 
 
 @pytest.fixture
-def crane(make_shell: MakeShell, server: Server) -> Crane:
-    return Crane(make_shell("crane"), server.address, find("crane"))
+def crane(make_shell: MakeShell, registry: Registry) -> Crane:
+    return Crane(make_shell("crane"), registry.address, find("crane"))
 
 
 @pytest.fixture
-def oras(make_shell: MakeShell, server: Server) -> Oras:
-    return Oras(make_shell("oras"), server.address, find("oras"))
+def oras(make_shell: MakeShell, registry: Registry) -> Oras:
+    return Oras(make_shell("oras"), registry.address, find("oras"))
 
 
 @pytest.fixture
-def helm(make_shell: MakeShell, server: Server) -> Helm:
-    return Helm(make_shell("helm"), server.address, find("helm"))
+def helm(make_shell: MakeShell, registry: Registry) -> Helm:
+    return Helm(make_shell("helm"), registry.address, find("helm"))
 
 
 @pytest.fixture
-def cosign(make_shell: MakeShell, server: Server) -> Cosign:
-    return Cosign(make_shell("cosign"), server.address, find("cosign"))
+def cosign(make_shell: MakeShell, registry: Registry) -> Cosign:
+    return Cosign(make_shell("cosign"), registry.address, find("cosign"))
 
 
 @pytest.fixture(params=["docker", "skopeo", "podman", "buildah", "crane", "oras", "helm", "cosign"])

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 
-from pysqlite3 import dbapi2 as sqlite
-
 from tests.api import Api, Robot, Role, User
-from tests.server import Server
+from tests.server import Registry
 
 
 @dataclass(frozen=True)
 class Harbour:
     """A registry with a private and a public project, and a person for each part a test needs played."""
 
-    server: Server
+    registry: Registry
     admin: Api
     private: str
     public: str
@@ -23,13 +21,10 @@ class Harbour:
 
     def expire(self, robot: Robot) -> None:
         """Let a robot's life end now. The API counts it in days, so this is written where it is kept."""
-        with sqlite.connect(self.server.data / "mooring.db", timeout=30) as database:
-            changed = database.execute("UPDATE robots SET expires_at = 1 WHERE id = ?", (robot.id,)).rowcount
-        database.close()
-        assert changed == 1
+        assert self.registry.execute(f"UPDATE robots SET expires_at = 1 WHERE id = {robot.id}") == 1
 
 
-def open_harbour(server: Server, admin: Api) -> Harbour:
+def open_harbour(registry: Registry, admin: Api) -> Harbour:
     private, public = admin.create_project("private"), admin.create_project("public", public=True)
     maintainer, developer, guest = (admin.create_user(name) for name in ("maintainer", "developer", "guest"))
     for project in (private, public):
@@ -37,4 +32,4 @@ def open_harbour(server: Server, admin: Api) -> Harbour:
         admin.add_member(project, developer, Role.DEVELOPER)
         admin.add_member(project, guest, Role.GUEST)
     outsider = admin.create_user("outsider")
-    return Harbour(server, admin, private, public, maintainer, developer, guest, outsider)
+    return Harbour(registry, admin, private, public, maintainer, developer, guest, outsider)

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from tests.faults import cluster as clusters
 from tests.faults import faults
-from tests.faults.cluster import USERNAME, Cluster
 from tests.faults.faults import Fault
 from tests.faults.load import Load
 from tests.faults.tally import Outcome, Tally, table
-from tests.server import PASSWORD
+from tests.replicas import cluster as clusters
+from tests.replicas.cluster import Cluster
+from tests.server import PASSWORD, USERNAME
 
 REPLICAS = 3
 TOGETHER = ("keys rotated every 5 s", "replicas killed with kill -9", "PostgreSQL restarted", "connections cut")

@@ -12,9 +12,10 @@ from typing import ParamSpec, TypeVar
 
 import aiohttp
 
-from tests.faults.cluster import USERNAME, Cluster
-from tests.faults.replica import Replica
 from tests.faults.tally import Row
+from tests.replicas.cluster import Cluster
+from tests.replicas.replica import Replica
+from tests.server import USERNAME
 
 P = ParamSpec("P")
 T = TypeVar("T")

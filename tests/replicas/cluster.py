@@ -10,21 +10,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import postgresql
-from tests.faults import balancer
-from tests.faults.balancer import Balancer
-from tests.faults.replica import Replica
-from tests.postgresql import PostgreSQL
-from tests.server import PASSWORD, free_port
+import psycopg
 
-USERNAME = "admin"
+from tests import postgresql
+from tests.postgresql import PostgreSQL
+from tests.replicas import balancer
+from tests.replicas.balancer import Balancer
+from tests.replicas.replica import Replica
+from tests.s3 import S3
+from tests.server import PASSWORD, USERNAME, free_port
 
 
 @dataclass
 class Cluster:
+    """`store` is None where the bytes are in a directory that all replicas share."""
+
     directory: Path
     database: PostgreSQL
     environment: dict[str, str]
+    store: S3 | None = None
+    username: str = USERNAME
+    password: str = PASSWORD
     replicas: list[Replica] = field(default_factory=list)
     balancer: Balancer | None = None
 
@@ -32,6 +38,15 @@ class Cluster:
     def url(self) -> str:
         assert self.balancer is not None
         return self.balancer.url
+
+    @property
+    def address(self) -> str:
+        assert self.balancer is not None
+        return self.balancer.address
+
+    def execute(self, statement: str) -> int:
+        with psycopg.connect(self.environment["MOORING_DATABASE_URL"], autocommit=True) as connection:
+            return connection.execute(statement).rowcount  # type: ignore[call-overload,no-any-return,unused-ignore]
 
     def replica(self, name: str, *, module: str = "mooring", **changes: str) -> Replica:
         """A replica that has not been started, with its own changes to what all were told."""
@@ -45,6 +60,8 @@ class Cluster:
         for replica in self.replicas[1:]:
             replica.wait_until_ready()
         self.balance()
+        assert self.balancer is not None
+        self.balancer.wait()
 
     def balance(self, *more: Replica) -> None:
         """Point the load balancer to the replicas, and to those others."""
@@ -74,20 +91,28 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(directory: Path, count: int, more: Mapping[str, str], module: str = "mooring") -> Iterator[Cluster]:
+def running(
+    directory: Path, count: int, more: Mapping[str, str] | None = None, module: str = "mooring", store: S3 | None = None
+) -> Iterator[Cluster]:
+    """Replicas on a PostgreSQL of their own, and on a new bucket of `store` or else on a shared directory."""
     with postgresql.running() as database:
-        store = directory / "store"
-        store.mkdir()
         environment = {
             "MOORING_DATABASE_URL": database.create(),
-            "MOORING_STORE": f"file://{store}",
             "MOORING_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             "MOORING_ADMIN_PASSWORD": PASSWORD,
-            **more,
+            **_place(directory, store),
+            **(more or {}),
         }
-        cluster = Cluster(directory, database, environment)
+        cluster = Cluster(directory, database, environment, store)
         try:
             cluster.start(count, module)
             yield cluster
         finally:
             cluster.stop()
+
+
+def _place(directory: Path, store: S3 | None) -> dict[str, str]:
+    if store is not None:
+        return {"MOORING_STORE": store.url(store.create()), **store.environment}
+    (directory / "store").mkdir()
+    return {"MOORING_STORE": f"file://{directory / 'store'}"}

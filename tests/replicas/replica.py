@@ -29,6 +29,10 @@ class Replica:
     """A program that runs it, such as `faketime +2h`."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
+    @property
+    def log(self) -> Path:
+        return self.directory / f"{self.name}.log"
+
     def start(self, deadline: float = 60, *, ready: bool = True) -> None:
         self.launch()
         if ready:
@@ -42,7 +46,7 @@ class Replica:
             "MOORING_REPLICA": self.name,
             "MOORING_WORKERS": "1",
         }
-        with (self.directory / f"{self.name}.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, sys.executable, "-m", self.module, "serve"],
                 env={**os.environ, **own, **self.environment},
@@ -98,5 +102,5 @@ class Replica:
             if found is not None and found.get("ready") is wanted:
                 return found
             time.sleep(0.1)
-        tail = (self.directory / f"{self.name}.log").read_text(errors="replace")[-2000:]
+        tail = self.log.read_text(errors="replace")[-2000:]
         raise TimeoutError(f"{self.name} is not {'ready' if wanted else 'unready'} after {deadline} s\n{tail}")

@@ -1,6 +1,8 @@
 """A real load balancer in front of the replicas: haproxy, one request here, the next one there."""
 
+import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,18 @@ class Balancer:
         self.stop()
         self.servers = tuple(servers)
         self.process = _launch(self.directory, self.port, self.servers)
+
+    def wait(self, seconds: float = 10) -> None:
+        """Until it takes connections."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection((HOST, self.port), timeout=1).close()
+                return
+            except OSError:
+                log = (self.directory / "haproxy.log").read_text(errors="replace")
+                assert time.monotonic() < end, f"haproxy does not answer\n{log[-2000:]}"
+                time.sleep(0.02)
 
     def stop(self) -> None:
         self.process.kill()
