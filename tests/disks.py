@@ -22,6 +22,33 @@ def small_disk(place: Path, size: int) -> Iterator[Path]:
 
 
 @contextmanager
+def breakable_disk(place: Path, size: int) -> Iterator[Path]:
+    """A file system with a journal, mounted at `place` until the block ends: `cut_off` breaks it, `mend` mends it."""
+    _require_root()
+    image = place.with_name(f"{place.name}.img")
+    with image.open("wb") as file:
+        file.truncate(size)
+    _run("mkfs.ext4", "-q", "-m", "0", str(image))
+    place.mkdir()
+    _run("mount", "-o", "loop", str(image), str(place))
+    try:
+        yield place
+    finally:
+        _run("umount", "--lazy", str(place))
+
+
+def cut_off(place: Path) -> None:
+    """What Linux does to a disk that had an error: nothing is written any more, also by who has a file open."""
+    _run("mount", "-o", "remount,abort", str(place))
+
+
+def mend(place: Path) -> None:
+    """Nobody may have a file of it open."""
+    _run("umount", str(place))
+    _run("mount", "-o", "loop", str(place.with_name(f"{place.name}.img")), str(place))
+
+
+@contextmanager
 def read_only(place: Path) -> Iterator[None]:
     """Lets nobody write below the existing directory `place` until the block ends, root neither."""
     _require_root()

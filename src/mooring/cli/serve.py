@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
 
 from mooring.cli.listening import address, require_free
 from mooring.cli.options import Config, Data
 from mooring.installation import Installed, held, install
+from mooring.observe import logs
 from mooring.processes import Supervisor
 from mooring.settings import CONFIG_VARIABLE, Settings, load
 
@@ -92,6 +94,8 @@ def run(settings: Settings, config: Path | None) -> None:
             respawn_interval=0.1,
             workers_kill_timeout=KILL_AFTER_SECONDS,
             backlog=2048,
+            log_level=LogLevels(settings.log_level),
+            log_dictconfig=logs.server_lines(settings.log_format),
             log_access=False,
             websockets=False,
         ).serve()

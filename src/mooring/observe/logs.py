@@ -1,27 +1,60 @@
 """Logs: JSON lines for machines, or text on a terminal. Secrets are never handed to a logger."""
 
+import contextlib
 import logging
 import sys
+from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+class EnduringLogger(structlog.PrintLogger):
+    """Where the log's disk is full or gone, a line is lost and not the request that it tells of."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
 def configure(level: str, form: str) -> None:
-    text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer()
-    )
-    exceptions = [] if text else [structlog.processors.dict_tracebacks]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *exceptions,
-            renderer,
-        ],
+        processors=[*_facts(form), _renderer(form)],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: EnduringLogger(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def server_lines(form: str) -> dict[str, Any]:
+    """For `logging.config`: what the HTTP server and other libraries say, in the same form and place as our own."""
+    handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "lines"}
+    return {
+        "formatters": {"lines": {"()": "mooring.observe.logs.formatter", "form": form}},
+        "handlers": {"lines": handler},
+        "loggers": {"_granian": {"handlers": ["lines"], "level": "INFO", "propagate": False}},
+        "root": {"handlers": ["lines"], "level": "WARNING"},
+    }
+
+
+def formatter(form: str) -> logging.Formatter:
+    ending = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)]
+    return structlog.stdlib.ProcessorFormatter(processors=ending, foreign_pre_chain=_facts(form))
+
+
+def _facts(form: str) -> list[Processor]:
+    exceptions = [] if _is_text(form) else [structlog.processors.dict_tracebacks]
+    return [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), *exceptions]
+
+
+def _renderer(form: str) -> Processor:
+    return structlog.dev.ConsoleRenderer() if _is_text(form) else structlog.processors.JSONRenderer()
+
+
+def _is_text(form: str) -> bool:
+    return form == "text" or (form == "auto" and sys.stderr.isatty())

@@ -142,8 +142,8 @@ class FileStore:
 
     def _check(self) -> None:
         self._require_marker()
-        if not os.access(self.directory, os.W_OK) or os.statvfs(self.directory).f_flag & os.ST_RDONLY:
-            raise StorageReadOnly
+        # A disk that was cut off after an error does not call itself read-only: only a change shows it.
+        os.utime(self.directory / MARKER)
 
     def _require_marker(self) -> None:
         try:

@@ -1,0 +1,58 @@
+"""What is logged is one JSON object a line, whoever says it, and no reason to refuse anything."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from mooring.observe import logs
+from tests.server import Server
+
+
+@pytest.fixture(autouse=True)
+def _undone() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def test_every_line_of_a_server_is_structured(server: Server) -> None:
+    lines = server.log.read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("{"))
+    said = [json.loads(line) for line in lines[begin:]]
+    assert {"event", "level", "timestamp"} <= set.intersection(*map(set, said))
+    assert f"Listening at: {server.url}" in [line["event"] for line in said]
+    assert not [line for line in lines[:begin] if line.startswith("[")]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_library_s_error_has_its_stack_trace(form: str) -> None:
+    try:
+        raise ValueError("what went wrong")
+    except ValueError:
+        record = logging.LogRecord("library", logging.ERROR, "", 0, "It %s", ("failed",), sys.exc_info())
+    line = logs.formatter(form).format(record)
+    assert "It failed" in line
+    assert "what went wrong" in line
+    if form == "json":
+        assert json.loads(line)["level"] == "error"
+
+
+def test_a_full_disk_costs_the_line_and_not_the_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logs.configure("info", "json")
+    # Unbuffered: what a buffer still held would fail again when the file is closed.
+    with io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        with pytest.raises(OSError, match="No space left"):
+            full.write("lost")
+        structlog.get_logger().warning("lost")
+        monkeypatch.undo()
+    with (tmp_path / "log").open("w") as log:
+        monkeypatch.setattr(sys, "stderr", log)
+        structlog.get_logger().warning("kept")
+        monkeypatch.undo()
+    assert json.loads((tmp_path / "log").read_text())["event"] == "kept"
