@@ -143,7 +143,6 @@ def start(
 def launch(data: Path, port: int, workers: int, environment: Mapping[str, str]) -> Server:
     """Start the process and do not wait for it."""
     log = data.with_name(f"{data.name}.log")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MOORING_")}
     settings = {
         "MOORING_HOST": HOST,
         "MOORING_PORT": str(port),
@@ -154,13 +153,22 @@ def launch(data: Path, port: int, workers: int, environment: Mapping[str, str]) 
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "mooring", "serve"],
-            env=inherited | settings | dict(environment),
+            env=inherited() | settings | dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     return Server(port=port, data=data, log=log, process=process)
+
+
+def inherited() -> dict[str, str]:
+    """The environment, without settings of Mooring's and without what keeps Python from keeping what it compiled.
+
+    Compiling all anew takes each process of each server seconds.
+    """
+    unwanted = ("MOORING_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def wait_until_ready(server: Server, deadline: float) -> None:

@@ -87,11 +87,11 @@ def wrong(name: str, **changes: str) -> Fault:
         )
         await _off_loop(replica.launch)
         row.named = await _off_loop(replica.wait_until_wrong)
-        cluster.balance(replica)
+        cluster.balancer.point([*cluster.ports(), replica.port])
         try:
             yield
         finally:
-            cluster.balance()
+            cluster.balancer.point(cluster.ports())
             await _off_loop(replica.kill)
 
     return fault
@@ -129,7 +129,7 @@ async def connections_cut(cluster: Cluster, _row: Row) -> AsyncIterator[None]:
     """The load balancer dies and comes back: whatever was on its way is dropped half-way."""
 
     async def cut() -> None:
-        await _off_loop(cluster.balance)
+        await _off_loop(cluster.balancer.cut)
 
     async with _again(3, cut):
         yield

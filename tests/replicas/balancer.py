@@ -1,10 +1,9 @@
 """A real load balancer in front of the replicas: haproxy, one request here, the next one there."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import programs
@@ -16,8 +15,8 @@ global
 defaults
     mode http
     timeout connect 2s
-    timeout client 120s
-    timeout server 120s
+    timeout client 300s
+    timeout server 300s
     timeout http-request 30s
     option http-server-close
     option redispatch 1
@@ -31,6 +30,7 @@ backend replicas
     default-server inter 500ms fall 1 rise 1
 {servers}
 """
+START_SECONDS = 10.0
 
 
 @dataclass
@@ -39,36 +39,32 @@ class Balancer:
     port: int
     servers: tuple[int, ...]
     process: subprocess.Popen[bytes]
+    _former: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.address}"
 
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"
 
-    def reconfigure(self, servers: Sequence[int]) -> None:
-        """Start anew with other replicas: connections that are open are dropped half-way."""
-        self.stop()
+    def point(self, servers: Sequence[int]) -> None:
+        """Send what comes from now on to these ports. Requests under way are finished by the process that has them."""
+        self._former = [process for process in self._former if process.poll() is None] + [self.process]
         self.servers = tuple(servers)
+        self.process = _launch(self.directory, self.port, self.servers, finishing=self.process)
+
+    def cut(self) -> None:
+        """Die and come back: every connection is dropped half-way."""
+        self.stop()
         self.process = _launch(self.directory, self.port, self.servers)
 
-    def wait(self, seconds: float = 10) -> None:
-        """Until it takes connections."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                socket.create_connection((HOST, self.port), timeout=1).close()
-                return
-            except OSError:
-                log = (self.directory / "haproxy.log").read_text(errors="replace")
-                assert time.monotonic() < end, f"haproxy does not answer\n{log[-2000:]}"
-                time.sleep(0.02)
-
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
+        for process in [*self._former, self.process]:
+            process.kill()
+            process.wait(10)
+        self._former.clear()
 
 
 def start(directory: Path, servers: Sequence[int]) -> Balancer:
@@ -76,11 +72,35 @@ def start(directory: Path, servers: Sequence[int]) -> Balancer:
     return Balancer(directory, port, tuple(servers), _launch(directory, port, servers))
 
 
-def _launch(directory: Path, port: int, servers: Sequence[int]) -> subprocess.Popen[bytes]:
+def _launch(
+    directory: Path, port: int, servers: Sequence[int], finishing: subprocess.Popen[bytes] | None = None
+) -> subprocess.Popen[bytes]:
     lines = "\n".join(f"    server replica{number} {HOST}:{number} check" for number in servers)
     settings = directory / "haproxy.cfg"
     settings.write_text(SETTINGS.format(host=HOST, port=port, servers=lines))
+    takes_over = ["-sf", str(finishing.pid)] if finishing else []
+    before = _listeners(port)
     with (directory / "haproxy.log").open("ab") as log:
-        return subprocess.Popen(
-            [programs.find("haproxy"), "-db", "-f", settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        process = subprocess.Popen(
+            [programs.find("haproxy"), "-db", "-f", settings, *takes_over],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
+    _wait_until_listening(process, port, before, directory / "haproxy.log")
+    return process
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int, before: set[str], log: Path) -> None:
+    """Until it listens, and no process before it does: both would take connections."""
+    end = time.monotonic() + START_SECONDS
+    while not (now := _listeners(port)) or now & before:
+        if process.poll() is not None or time.monotonic() > end:
+            raise AssertionError(f"haproxy did not start\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
+
+
+def _listeners(port: int) -> set[str]:
+    """The sockets that listen on a port of 127.0.0.1, by their inode."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == "0A"}

@@ -2,10 +2,10 @@
 
 import base64
 import contextlib
-import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,9 @@ from tests.replicas import balancer
 from tests.replicas.balancer import Balancer
 from tests.replicas.replica import Replica
 from tests.s3 import S3
-from tests.server import PASSWORD, USERNAME, free_port
+from tests.server import PASSWORD, USERNAME, free_port, inherited
+
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -32,16 +34,19 @@ class Cluster:
     username: str = USERNAME
     password: str = PASSWORD
     replicas: list[Replica] = field(default_factory=list)
-    balancer: Balancer | None = None
+    _balancer: Balancer | None = None
+
+    @property
+    def balancer(self) -> Balancer:
+        assert self._balancer is not None, "not started"
+        return self._balancer
 
     @property
     def url(self) -> str:
-        assert self.balancer is not None
         return self.balancer.url
 
     @property
     def address(self) -> str:
-        assert self.balancer is not None
         return self.balancer.address
 
     def execute(self, statement: str) -> int:
@@ -53,39 +58,33 @@ class Cluster:
         return Replica(name, free_port(), {**self.environment, **changes}, self.directory, module)
 
     def start(self, count: int, module: str = "mooring") -> None:
+        """All at once, on an empty database: one of them makes it, the others wait."""
         self.replicas = [self.replica(f"replica-{number}", module=module) for number in range(1, count + 1)]
-        self.replicas[0].start()
-        for replica in self.replicas[1:]:
+        for replica in self.replicas:
             replica.launch()
-        for replica in self.replicas[1:]:
-            replica.wait_until_ready()
-        self.balance()
-        assert self.balancer is not None
-        self.balancer.wait()
+        end = time.monotonic() + START_SECONDS
+        for replica in self.replicas:
+            replica.wait_until_ready(end - time.monotonic())
+        self._balancer = balancer.start(self.directory, self.ports())
 
-    def balance(self, *more: Replica) -> None:
-        """Point the load balancer to the replicas, and to those others."""
-        ports = [replica.port for replica in [*self.replicas, *more]]
-        if self.balancer is None:
-            self.balancer = balancer.start(self.directory, ports)
-        else:
-            self.balancer.reconfigure(ports)
+    def ports(self) -> list[int]:
+        return [replica.port for replica in self.replicas]
 
     def mooring(self, *words: str) -> str:
         """Run a command of `mooring` as an operator of this cluster."""
         done = subprocess.run(
             [sys.executable, "-m", "mooring", *words],
-            env={**os.environ, **self.environment, "MOORING_DATA": str(self.directory / "operator")},
+            env={**inherited(), **self.environment, "MOORING_DATA": str(self.directory / "operator")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return done.stdout + done.stderr
 
     def stop(self) -> None:
-        if self.balancer is not None:
-            self.balancer.stop()
+        if self._balancer is not None:
+            self._balancer.stop()
         for replica in self.replicas:
             replica.kill()
 

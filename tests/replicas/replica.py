@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.server import HOST, processes
+from tests.server import HOST, inherited, processes
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -49,7 +49,7 @@ class Replica:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, sys.executable, "-m", self.module, "serve"],
-                env={**os.environ, **own, **self.environment},
+                env={**inherited(), **own, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
