@@ -82,7 +82,7 @@ class TooSlow(MooringError):
 
 
 class ClientGone(MooringError):
-    """The client closed the connection; nobody reads the answer."""
+    """The client closed the connection or stopped to read; nobody takes the answer."""
 
     status = 499
     code = "CLIENT_CLOSED"

@@ -309,8 +309,8 @@ class Harbour(RuleBasedStateMachine):
         for name, repository in self.repositories.items():
             for digest in repository.links:
                 if repository.must_hold(digest, self.now):
-                    path = self.site.parts.store.local_path(found[f"{self.prefix}/{name}", digest])
-                    assert path is not None
+                    key = found[f"{self.prefix}/{name}", digest]
+                    path = self.site.settings.store_path / key[:2] / key
                     assert path.read_bytes() == self.content_of[digest]
 
     @invariant()

@@ -1,8 +1,7 @@
 """What the registry does around a store: it keeps each upload's state, and reads finished objects by their own keys."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from mooring.storage import ObjectBusy, Store, Writer
 from mooring.storage.store import Reserve, Watch
@@ -71,7 +70,7 @@ class Acknowledged:
     async def size(self, key: str) -> int:
         return await self._store.size(await self._finished(key))
 
-    async def read(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int, length: int) -> AsyncGenerator[bytes]:
         async for chunk in self._store.read(await self._finished(key), start, length):
             yield chunk
 
@@ -80,9 +79,6 @@ class Acknowledged:
 
     async def delete(self, key: str) -> None:
         await self._store.delete(key)
-
-    def local_path(self, key: str) -> Path | None:
-        return self._store.local_path(key)
 
     async def address(self, key: str) -> str | None:
         return await self._store.address(key)

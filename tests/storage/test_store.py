@@ -219,8 +219,6 @@ async def test_nothing_but_a_key_is_taken_for_one(store: Store, key: str) -> Non
         await store.digest(key, 1, ignore)
     with pytest.raises(ValueError, match="key"):
         await store.delete(key)
-    with pytest.raises(ValueError, match="key"):
-        store.local_path(key)
 
 
 async def test_new_keys_are_keys(store: Store) -> None:

@@ -1,9 +1,11 @@
-"""Request bodies, bounded in size and in the time they may stand still."""
+"""Bodies, taken and sent, bounded in size and in the time they may stand still."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from starlette.requests import Request
+from starlette.types import Receive, Send
 
 from mooring.errors import ClientGone, Invalid, TooLarge, TooSlow
 from mooring.settings import Settings
@@ -47,3 +49,29 @@ async def read_body(request: Request, limit: int, settings: Settings) -> bytes:
             raise TooLarge(f"The body has more than the {limit} bytes that are allowed.")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def send_body(chunks: AsyncGenerator[bytes], receive: Receive, send: Send, patience_seconds: float) -> None:
+    """Raises ClientGone when the client left, or has taken nothing for `patience_seconds`.
+
+    The server takes what is sent to a closed connection in silence: without a watch, a store would be read to the end
+    for nobody.
+    """
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                async with asyncio.timeout(patience_seconds):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if gone.done():
+                    raise ClientGone
+        await send({"type": "http.response.body", "body": b""})
+    except TimeoutError as error:
+        raise ClientGone from error
+    finally:
+        gone.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

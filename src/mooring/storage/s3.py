@@ -2,10 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
@@ -71,7 +70,7 @@ class S3Store:
             found = await client.head_object(Bucket=self.bucket.name, Key=self.name(key))
         return int(found["ContentLength"])
 
-    async def read(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int, length: int) -> AsyncGenerator[bytes]:
         """What breaks off is taken up again where it broke."""
         end = start + length
         if not length:
@@ -108,10 +107,6 @@ class S3Store:
                     await client.delete_object(Bucket=self.bucket.name, Key=name)
             else:
                 await client.delete_object(Bucket=self.bucket.name, Key=self.name(key))
-
-    def local_path(self, key: str) -> Path | None:
-        self.name(key)
-        return None
 
     async def address(self, key: str) -> str | None:
         if not self._redirect:

@@ -1,9 +1,8 @@
 """Where bytes live: objects named by random keys, written by appending, read by range."""
 
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Protocol
 
 Watch = Callable[[bytes], object]
@@ -81,7 +80,7 @@ class Store(Protocol):
         """Raises ObjectMissing."""
         ...
 
-    def read(self, key: str, start: int, length: int) -> AsyncIterator[bytes]:
+    def read(self, key: str, start: int, length: int) -> AsyncGenerator[bytes]:
         """Raises ObjectMissing at the first step."""
         ...
 
@@ -91,10 +90,6 @@ class Store(Protocol):
 
     async def delete(self, key: str) -> None:
         """Deleting what is not there is no error."""
-        ...
-
-    def local_path(self, key: str) -> Path | None:
-        """A file that the server may send by itself, where the store has files."""
         ...
 
     async def address(self, key: str) -> str | None:

@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from mooring.access.permissions import PUSH
 from mooring.errors import BlobUnknown, Conflict, MethodNotAllowed, Unavailable
+from mooring.http.body import send_body
 from mooring.registry import blobs
 from mooring.registry.blobs import Blob
 from mooring.registry.digests import parse_digest
@@ -36,7 +36,7 @@ async def get_blob(registry: Registry, request: Request, visit: Visit) -> Respon
         return Response(headers={**headers, "content-length": str(blob.size)})
     if elsewhere := await registry.store.address(blob.object_key):
         return Response(status_code=307, headers={"location": elsewhere, "docker-content-digest": digest})
-    return BlobResponse(registry.store, blob, part, headers)
+    return BlobResponse(registry.store, blob, part, headers, registry.settings.body_timeout_seconds)
 
 
 async def delete_blob(registry: Registry, _request: Request, visit: Visit) -> Response:
@@ -59,33 +59,26 @@ async def _keep(registry: Registry, visit: Visit, blob: Blob) -> None:
 
 
 class BlobResponse(Response):
-    """A blob or a part of it: a whole one is sent by the server itself where the store has files."""
+    """A blob or a part of it."""
 
-    def __init__(self, store: Store, blob: Blob, part: ByteRange | None, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, store: Store, blob: Blob, part: ByteRange | None, headers: Mapping[str, str], patience_seconds: float
+    ) -> None:
         self._store = store
         self._blob = blob
         self._part = part
+        self._patience = patience_seconds
         length = part.length if part else blob.size
         own = {"content-length": str(length)}
         if part:
             own["content-range"] = f"bytes {part.start}-{part.end}/{blob.size}"
         super().__init__(status_code=206 if part else 200, headers={**headers, **own})
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         await self._require_whole()
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        path = self._sendable(scope)
-        if path is not None:
-            await send({"type": "http.response.pathsend", "path": str(path)})
-            return
         start, length = (self._part.start, self._part.length) if self._part else (0, self._blob.size)
-        async for chunk in self._store.read(self._blob.object_key, start, length):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-    def _sendable(self, scope: Scope) -> Path | None:
-        native = "http.response.pathsend" in scope.get("extensions", {})
-        return self._store.local_path(self._blob.object_key) if native and self._part is None else None
+        await send_body(self._store.read(self._blob.object_key, start, length), receive, send, self._patience)
 
     async def _require_whole(self) -> None:
         """Before the first byte: afterwards nothing can be said any more."""
