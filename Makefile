@@ -75,7 +75,7 @@ clean: ## remove what was built or fetched; leaves ./data alone
 
 # --- the virtual environment: pinned and hashed, nothing built from source but Mooring itself ---
 
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 $(BIN)/python:
 	@python=$$(requirements/python $(PYTHON)) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
@@ -87,6 +87,7 @@ $(BIN)/uv: requirements/uv.txt | $(BIN)/python
 $(VENV)/.serve: requirements/serve.txt pyproject.toml src/mooring/__init__.py $(BIN)/uv
 	@$(INSTALL) --require-hashes --no-build -r $<
 	@$(INSTALL) --offline --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.serve
