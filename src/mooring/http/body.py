@@ -57,14 +57,18 @@ async def send_body(chunks: AsyncGenerator[bytes], receive: Receive, send: Send,
     The server takes what is sent to a closed connection in silence: without a watch, a store would be read to the end
     for nobody.
     """
+    clock = asyncio.get_running_loop().time
     gone = asyncio.ensure_future(_gone(receive))
     try:
-        async with aclosing(chunks):
+        async with aclosing(chunks), asyncio.timeout(patience_seconds) as limit:
+            moved = clock()
             async for chunk in chunks:
-                async with asyncio.timeout(patience_seconds):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if gone.done():
                     raise ClientGone
+                if clock() - moved > 1:
+                    moved = clock()
+                    limit.reschedule(moved + patience_seconds)
         await send({"type": "http.response.body", "body": b""})
     except TimeoutError as error:
         raise ClientGone from error

@@ -71,13 +71,12 @@ class FileStore:
             raise ObjectMissing(key) from error
 
     async def read(self, key: str, start: int, length: int) -> AsyncGenerator[bytes]:
-        descriptor = await self._run(self._open_for_reading, key)
+        descriptor = _guarded(self._open_for_reading, key)
         try:
             end = start + length
-            room = bytearray(min(SEND_BYTES, length))
             while start < end:
                 size = min(SEND_BYTES, end - start)
-                chunk = _cached(descriptor, room, size, start) or await self._run(_fetch, descriptor, size, start)
+                chunk = _cached(descriptor, size, start) or await self._run(_fetch, descriptor, size, start)
                 if not chunk:
                     raise Unavailable("The registry's store holds less of this blob than it should.")
                 start += len(chunk)
@@ -248,18 +247,17 @@ def _write(descriptor: int, position: int, chunks: list[bytes], watch: Watch) ->
         watch(chunk)
 
 
-def _cached(descriptor: int, room: bytearray, size: int, position: int) -> bytes:
-    """What the page cache has of this part: nothing where the disk would have to be waited for.
+def _cached(descriptor: int, size: int, position: int) -> bytes:
+    """This part, if the page cache has it: nothing where the disk would have to be waited for.
 
     A hop to a thread costs more than the copy, so what is cached is read on the event loop.
     """
-    with memoryview(room) as view:
-        try:
-            got = os.preadv(descriptor, [view[:size]], position, os.RWF_NOWAIT)
-        except OSError:
-            # It is not cached, or the file system can't tell. A thread meets any other error again, and explains it.
-            return b""
-        return bytes(view[:got])
+    try:
+        os.preadv(descriptor, [bytearray(1)], position + size - 1, os.RWF_NOWAIT)
+        return os.pread(descriptor, size, position)
+    except OSError:
+        # It is not cached, or the file system can't tell. A thread meets any other error again, and explains it.
+        return b""
 
 
 def _fetch(descriptor: int, size: int, position: int) -> bytes:
