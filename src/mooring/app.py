@@ -1,13 +1,12 @@
 """Builds the application from settings: the one place where the parts meet."""
 
 import contextlib
-import os
-import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
@@ -24,17 +23,18 @@ from mooring.access.token_endpoint import TokenEndpoint
 from mooring.api.app import management_api
 from mooring.api.entrance import PREFIX
 from mooring.api.parts import Parts as ApiParts
-from mooring.cluster import heartbeat, identity
+from mooring.cluster import heartbeat, identity, naming
 from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.configuration import Configuration, newest
 from mooring.cluster.gate import Gate
 from mooring.cluster.heartbeat import Pulse
 from mooring.cluster.master_key import MasterKey, master_key
+from mooring.cluster.naming import replica_name
 from mooring.cluster.readiness import Readiness
 from mooring.database import Database
 from mooring.database.connect import connect
-from mooring.database.schema import require_current
-from mooring.errors import MethodNotAllowed, MooringError, NotFound
+from mooring.database.schema import require_served
+from mooring.errors import ConfigurationError, MethodNotAllowed, MooringError, NotFound
 from mooring.http.edge import Edge
 from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
@@ -61,7 +61,7 @@ READINESS_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that one worker process holds."""
+    """Everything that one worker process holds. Whether it is the cluster's is for `readiness` to see."""
 
     settings: Settings
     replica: str
@@ -96,14 +96,16 @@ def create() -> ASGIApp:
 def assemble(settings: Settings) -> Parts:
     replica = replica_name(settings)
     database = connect(settings)
-    database.read_now(require_current)
     sealing = master_key(settings, create=False)
-    store = open_store(settings, database.read_now(identity.require, sealing))
+    store = open_store(settings, database.read_now(identity.cluster_id))
     clock = Clock(database)
     keys = KeyHolder(database, sealing)
     epoch = Epoch(database)
     configuration = Configuration(database, settings)
-    configuration.adopt(database.read_now(newest))
+    # What a schema holds that is not ours says nothing to us.
+    with contextlib.suppress(ConfigurationError):
+        database.read_now(require_served)
+        configuration.adopt(database.read_now(newest))
     credentials = Credentials(database, clock)
     callers = Callers(credentials, keys, clock)
     standings = Standings(database, clock, epoch, standing.evaluate)
@@ -128,7 +130,15 @@ def assemble(settings: Settings) -> Parts:
             database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
         ),
         metrics=Metrics(replica),
-        readiness=Readiness({"database": epoch.poll, "store": store.check, "keyring": keys.signing}),
+        readiness=Readiness(
+            {
+                "schema": partial(database.read, require_served),
+                "master_key": partial(database.read, identity.require_master_key, sealing),
+                "database": epoch.poll,
+                "store": store.check,
+                "keyring": keys.signing,
+            }
+        ),
     )
 
 
@@ -212,11 +222,8 @@ async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
-    await parts.epoch.poll()
-    await parts.rotation.turn()
     await parts.readiness.look()
-    await beat(parts)
-    await parts.rotation.turn()
+    await join(parts)
     rounds = Rounds(works(parts))
     rounds.start()
     try:
@@ -224,11 +231,31 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     finally:
         await rounds.stop()
         with contextlib.suppress(MooringError):
-            await parts.registry.pulls.flush(parts.database)
+            await ours(parts, partial(parts.registry.pulls.flush, parts.database))()
             await parts.database.write(heartbeat.leave, parts.replica)
         await parts.store.disconnect()
         parts.store.close()
         parts.database.close()
+
+
+async def join(parts: Parts) -> None:
+    """Load the keys and say so, so that the first request finds a replica that others know."""
+    if not parts.readiness.wrong():
+        await parts.epoch.poll()
+        await parts.rotation.turn()
+        await parts.readiness.look()
+    await beat(parts)
+    await ours(parts, parts.rotation.turn)()
+
+
+def ours(parts: Parts, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    """Work for the cluster, left to others while this replica is not one of it."""
+
+    async def run() -> None:
+        if not parts.readiness.wrong():
+            await work()
+
+    return run
 
 
 async def beat(parts: Parts) -> None:
@@ -236,29 +263,38 @@ async def beat(parts: Parts) -> None:
     offset, error = parts.clock.wall_offset, parts.clock.error
     parts.metrics.clock(offset / SECOND, error / SECOND)
     failed = dict(parts.readiness.failures())
-    kids = sorted(parts.keys.keyring.keys)
-    pulse = Pulse(not failed, failed, kids, parts.configuration.version, offset, error)
-    await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, pulse)
+    pulse = Pulse(
+        ready=not failed,
+        failed=failed,
+        keys=sorted(parts.keys.keyring.keys),
+        configuration_version=parts.configuration.version,
+        clock_offset=offset,
+        clock_error=error,
+        server=naming.server(),
+        host=naming.host(),
+    )
+    try:
+        await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, pulse)
+    except DBAPIError:
+        # A schema that is not ours may have no place for it.
+        if not parts.readiness.wrong():
+            raise
 
 
 def works(parts: Parts) -> list[Periodic]:
     collect = partial(parts.collector.run_counted, parts.metrics)
     settings = parts.configuration.settings
     return [
-        Periodic("epoch", POLL_SECONDS, parts.epoch.poll),
-        Periodic("keys", KEYS_SECONDS, partial(parts.rotation.turn_counted, parts.metrics)),
+        Periodic("epoch", POLL_SECONDS, ours(parts, parts.epoch.poll)),
+        Periodic("keys", KEYS_SECONDS, ours(parts, partial(parts.rotation.turn_counted, parts.metrics))),
         Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
         Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts)),
-        Periodic("configuration", CONFIGURATION_SECONDS, parts.configuration.refresh),
-        Periodic("collection", settings.collection_interval_seconds, collect),
-        Periodic("pulls", HEARTBEAT_SECONDS, partial(parts.registry.pulls.flush, parts.database)),
-        Periodic("refresh_tokens", SWEEP_SECONDS, partial(sweep_refresh_tokens, parts)),
+        Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
+        Periodic("collection", settings.collection_interval_seconds, ours(parts, collect)),
+        Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),
+        Periodic("refresh_tokens", SWEEP_SECONDS, ours(parts, partial(sweep_refresh_tokens, parts))),
     ]
 
 
 async def sweep_refresh_tokens(parts: Parts) -> None:
     await parts.database.write(refresh.sweep, parts.clock.now())
-
-
-def replica_name(settings: Settings) -> str:
-    return f"{settings.replica or f'{socket.gethostname()}:{settings.port}'}/{os.getpid()}"

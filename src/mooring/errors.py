@@ -33,6 +33,10 @@ class ConfigurationError(MooringError):
         return {"retry-after": "2"}
 
 
+class Foreign(ConfigurationError):
+    """This program is not one of the cluster's: it was given another master key, another store, or is too old."""
+
+
 class Invalid(MooringError):
     status = 400
     code = "BAD_REQUEST"

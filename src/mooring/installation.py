@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,13 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select
 
 from mooring.access import epoch, keyring
-from mooring.cluster import identity
+from mooring.cluster import heartbeat, identity
 from mooring.cluster.clock import Clock
 from mooring.cluster.master_key import MasterKey, master_key
-from mooring.database import Database, locks, schema
+from mooring.database import Database, locks, revisions, schema
 from mooring.database.connect import connect, require_fit
-from mooring.errors import ConfigurationError, MooringError, Unavailable
+from mooring.database.revisions import Phase
+from mooring.errors import ConfigurationError, Foreign, MooringError, PreconditionFailed, Unavailable
 from mooring.identity import users
 from mooring.identity.passwords import hash_password
 from mooring.identity.tables import users as users_table
@@ -39,6 +40,8 @@ class Installed:
     first: bool
     admin_password: str | None
     """The random password that was made now; None where the operator gave one, or at a later start."""
+    applied: Sequence[str] = ()
+    """Revisions of the schema that it had lacked."""
 
 
 @contextmanager
@@ -66,8 +69,12 @@ def held(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-def install(settings: Settings) -> Installed:
-    """Migrate, and make what is missing. Raises ConfigurationError with what to do."""
+def install(settings: Settings, phase: Phase = Phase.BEFORE, *, patience_seconds: float = float("inf")) -> Installed:
+    """Migrate, and make what is missing. Raises ConfigurationError with what to do.
+
+    A start on a shared database leaves what older replicas still need (`Phase.BEFORE`); one that has its database for
+    itself does all. What older replicas have to be gone for waits so long, and then raises PreconditionFailed.
+    """
     try:
         if not settings.database_is_shared:
             _refuse_network_file_system(settings.database_path)
@@ -76,7 +83,7 @@ def install(settings: Settings) -> Installed:
         try:
             if settings.database_is_shared:
                 _wait_for(database)
-            return _install(settings, database)
+            return _install(settings, database, phase, patience_seconds)
         finally:
             database.close()
     except OSError as error:
@@ -97,13 +104,15 @@ def _wait_for(database: Database) -> None:
             time.sleep(PAUSE_SECONDS)
 
 
-def _install(settings: Settings, database: Database) -> Installed:
-    database.read_now(schema.refuse_newer)
+def _install(settings: Settings, database: Database, phase: Phase, patience_seconds: float) -> Installed:
     first = database.read_now(schema.version) is None
     sealing = master_key(settings, create=first)
     if not first:
-        database.read_now(identity.require_if_established, sealing)
-    database.write_now(schema.migrate)
+        # Before anything is changed. An older schema is about to be migrated; one that is too new raises.
+        if revisions.position(database.read_now(schema.version)) is None:
+            database.read_now(schema.require_served)
+        database.read_now(identity.require_master_key, sealing)
+    applied = _migrate(settings, database, phase, patience_seconds)
     now = Clock(database).now()
     cluster_id = database.write_now(identity.establish, now, sealing)
     database.write_now(_mark_store, now, settings, cluster_id)
@@ -112,7 +121,29 @@ def _install(settings: Settings, database: Database) -> Installed:
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = given or secrets.token_urlsafe(15)
     created = database.write_now(_furnish, now, sealing, password)
-    return Installed(created, None if given or not created else password)
+    return Installed(created, None if given or not created else password, applied)
+
+
+def _migrate(settings: Settings, database: Database, phase: Phase, patience_seconds: float) -> Sequence[str]:
+    if not settings.database_is_shared:
+        # `held` lets no other server run on it.
+        return database.write_now(schema.migrate)
+    waits_for = ""
+    began = time.monotonic()
+    while True:
+        try:
+            return database.write_now(schema.migrate, phase, heartbeat.require_upgraded)
+        except PreconditionFailed as error:
+            if time.monotonic() - began >= patience_seconds:
+                raise
+            if error.text != waits_for:
+                print(f"Waiting: {error.text}", file=sys.stderr, flush=True)  # noqa: T201
+            waits_for = error.text
+        except Unavailable:
+            # Somebody has a table for longer than others may be held up, such as a backup.
+            if time.monotonic() - began > WAIT_SECONDS:
+                raise
+        time.sleep(PAUSE_SECONDS)
 
 
 def _mark_store(connection: Connection, now: int, settings: Settings, cluster_id: str) -> None:
@@ -123,6 +154,8 @@ def _mark_store(connection: Connection, now: int, settings: Settings, cluster_id
     store = open_store(settings)
     try:
         store.prepare(cluster_id)
+    except Foreign:
+        raise
     except MooringError as error:
         raise ConfigurationError(error.text) from error
     finally:
@@ -135,6 +168,8 @@ def _require_store(settings: Settings, cluster_id: str) -> None:
     store = open_store(settings, cluster_id)
     try:
         asyncio.run(store.check())
+    except Foreign:
+        raise
     except MooringError as error:
         raise ConfigurationError(error.text) from error
     finally:

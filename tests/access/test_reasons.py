@@ -143,7 +143,7 @@ def test_a_refusal_says_why(scene: Scene, reason: Reason) -> None:
     detail = reply.error["detail"]
     assert set(detail) == {"reason", "request_id", "replica", "explanation"}
     assert detail["request_id"] == reply.header("x-request-id")
-    assert re.fullmatch(r".+/\d+", detail["replica"])
+    assert re.fullmatch(r".+/\d+-[0-9a-f]{6}", detail["replica"])
     for told in (detail["explanation"], f"reason: {reason}", f"request: {detail['request_id']}"):
         assert told in reply.error["message"]  # Docker prints nothing else
     assert (reply.challenge == "") == (error is None)

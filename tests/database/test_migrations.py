@@ -13,12 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 import mooring
-from mooring.database import schema
+from mooring.database import revisions, schema
 from mooring.database.metadata import metadata
+from mooring.database.revisions import Phase
 from mooring.database.sqlite import SQLite
 from mooring.errors import ConfigurationError
 
-REVISIONS = [script.revision for script in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()]
+REVISIONS = [script.revision for script in ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()]
 
 
 @pytest.fixture
@@ -41,13 +42,14 @@ def differences(connection: Connection) -> list[object]:
 
 
 def upgrade(connection: Connection, revision: str) -> None:
-    config = schema._config()
+    config = revisions.config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
 
 def mark(connection: Connection, revision: str) -> None:
     connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+    connection.exec_driver_sql(f"UPDATE schema_window SET oldest = '{revision}'")
 
 
 def tables(connection: Connection) -> set[str]:
@@ -68,7 +70,7 @@ def test_a_difference_would_be_found(database: SQLite) -> None:
 
 def test_a_new_database_is_current(database: SQLite) -> None:
     database.write_now(schema.migrate)
-    database.read_now(schema.require_current)
+    database.read_now(schema.require_served)
 
 
 def test_migrating_again_changes_nothing(database: SQLite) -> None:
@@ -81,7 +83,7 @@ def test_migrating_again_changes_nothing(database: SQLite) -> None:
 def test_each_older_schema_is_brought_to_this_one(database: SQLite, revision: str) -> None:
     database.write_now(upgrade, revision)
     database.write_now(schema.migrate)
-    database.read_now(schema.require_current)
+    database.read_now(schema.require_served)
     assert database.read_now(differences) == []
 
 
@@ -89,19 +91,19 @@ def test_each_older_schema_is_brought_to_this_one(database: SQLite, revision: st
 def test_an_older_schema_is_not_served(database: SQLite, revision: str) -> None:
     database.write_now(upgrade, revision)
     with pytest.raises(ConfigurationError, match="mooring migrate"):
-        database.read_now(schema.require_current)
+        database.read_now(schema.require_served)
 
 
 def test_no_schema_at_all_is_not_served(database: SQLite) -> None:
     with pytest.raises(ConfigurationError, match="mooring migrate"):
-        database.read_now(schema.require_current)
+        database.read_now(schema.require_served)
 
 
 def test_a_newer_schema_is_neither_served_nor_touched(database: SQLite) -> None:
     database.write_now(schema.migrate)
     database.write_now(mark, "v9999")
     with pytest.raises(ConfigurationError, match="newer version"):
-        database.read_now(schema.require_current)
+        database.read_now(schema.require_served)
     with pytest.raises(ConfigurationError, match="newer version"):
         database.write_now(schema.migrate)
     assert database.read_now(schema.version) == "v9999"
@@ -120,5 +122,10 @@ def test_a_migration_that_fails_leaves_nothing_half_made(database: SQLite) -> No
 
 
 def test_revisions_follow_one_another_in_one_line() -> None:
-    scripts = ScriptDirectory(str(schema.MIGRATIONS))
+    scripts = ScriptDirectory(str(revisions.MIGRATIONS))
     assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
+
+
+def test_every_revision_says_in_which_phase_it_is_applied() -> None:
+    assert [revision.name for revision in revisions.known()] == REVISIONS[::-1]
+    assert {revision.phase for revision in revisions.known()} <= {Phase.BEFORE, Phase.AFTER}

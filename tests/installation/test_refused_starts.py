@@ -56,6 +56,7 @@ def _newer_schema(data: Path) -> None:
 
 def _mark_newer(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v9999'")
+    connection.exec_driver_sql("UPDATE schema_window SET oldest = 'v9999'")
 
 
 def _wipe_store(data: Path) -> None:

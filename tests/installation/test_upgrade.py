@@ -8,13 +8,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from mooring.cluster.master_key import MasterKey, master_key
-from mooring.database import schema
+from mooring.database import revisions, schema
 from mooring.database.sqlite import SQLite
 from mooring.errors import ConfigurationError
 from mooring.installation import install
 from mooring.settings import Settings, load
 
-REVISIONS = [script.revision for script in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()]
+REVISIONS = [script.revision for script in ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()]
 
 
 def left_by(revision: str, settings: Settings) -> MasterKey:
@@ -29,7 +29,7 @@ def left_by(revision: str, settings: Settings) -> MasterKey:
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
-    config = schema._config()
+    config = revisions.config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
@@ -45,7 +45,7 @@ def test_starts_on_what_an_older_version_left(tmp_path: Path, revision: str) -> 
     left_by(revision, settings)
     install(settings)
     database = SQLite(settings.database_path)
-    database.read_now(schema.require_current)
+    database.read_now(schema.require_served)
     database.close()
     assert (settings.data / "objects" / "cluster-id").read_text() == "old\n"
 

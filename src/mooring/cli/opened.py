@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mooring.app import Parts, assemble
+from mooring.cluster import identity
+from mooring.database.schema import require_served
 from mooring.errors import ConfigurationError
 from mooring.settings import load
 
@@ -19,6 +21,8 @@ def opened(config: Path | None, data: Path | None) -> Iterator[Parts]:
         )
     parts = assemble(settings)
     try:
+        parts.database.read_now(require_served)
+        parts.database.read_now(identity.require_master_key, parts.master_key)
         yield parts
     finally:
         parts.store.close()

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,11 @@ from granian.log import LogLevels
 
 from mooring.cli.listening import address, require_free
 from mooring.cli.options import Config, Data
+from mooring.cluster import naming
+from mooring.database import schema
+from mooring.database.connect import connect
+from mooring.database.revisions import Phase
+from mooring.errors import Foreign
 from mooring.installation import Installed, held, install
 from mooring.observe import logs
 from mooring.processes import Supervisor
@@ -43,16 +49,50 @@ def serve(
     settings = load(config, host=host, port=port, workers=workers, data=data)
     with held(settings):
         require_free(settings)
-        greet(settings, install(settings))
+        try:
+            greet(settings, install(settings))
+        except Foreign as error:
+            if not settings.database_is_shared:
+                raise
+            # Load balancers and operators ask a replica what is wrong with it, not a process that has gone.
+            print(
+                f"mooring: {error.text}\nThis replica is not ready until that is mended.", file=sys.stderr, flush=True
+            )
         run(settings, config)
 
 
-def migrate(data: Data = None, config: Config = None) -> None:
+def migrate(
+    phase: Annotated[
+        Phase,
+        typer.Option(
+            help="`before` replicas are upgraded: only add to the schema. `after` they all were: take away what only "
+            "older versions need.",
+        ),
+    ] = Phase.ALL,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for replicas that still need the older schema to be gone.")
+    ] = 0,
+    data: Data = None,
+    config: Config = None,
+) -> None:
     """Make the database, or bring it to this version's schema."""
     settings = load(config, data=data)
     with held(settings):
-        greet(settings, install(settings), started=False)
-    print("The database is current.")
+        installed = install(settings, phase, patience_seconds=wait)
+        greet(settings, installed, started=False)
+    print("\n".join([*(f"Applied {revision}." for revision in installed.applied), state(settings)]))
+
+
+def state(settings: Settings) -> str:
+    """What is left to do."""
+    database = connect(settings)
+    try:
+        left = [revision.name for revision in database.read_now(schema.pending)]
+    finally:
+        database.close()
+    if not left:
+        return "The database is current."
+    return f"The database serves this version. Left for `mooring migrate --phase after`: {', '.join(left)}."
 
 
 def greet(settings: Settings, installed: Installed, *, started: bool = True) -> None:
@@ -111,6 +151,7 @@ def _hand_down(settings: Settings, config: Path | None) -> None:
         MOORING_DATA=str(settings.data.resolve()),
         MOORING_WORKERS=str(settings.workers),
     )
+    os.environ[naming.VARIABLE] = naming.server()
     os.environ.pop("MOORING_ADMIN_PASSWORD", None)
     if config is not None:
         os.environ[CONFIG_VARIABLE] = str(config.resolve())

@@ -1,14 +1,16 @@
 """Which replicas live, and what each says of itself, as the database knows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from sqlalchemy import Connection, delete, select, update
 
 from mooring import __version__
 from mooring.cluster.clock import SECOND
 from mooring.cluster.tables import replicas
-from mooring.database import rows
+from mooring.database import revisions, rows
+from mooring.database.time import database_time
+from mooring.errors import PreconditionFailed
 
 LIFE = 20 * SECOND
 """A replica that was not seen for so long is taken for dead."""
@@ -26,12 +28,19 @@ class Pulse:
     configuration_version: int = 0
     clock_offset: int = 0
     clock_error: int = 0
+    server: str = ""
+    """At random, the same in all processes of one start."""
+    host: str = ""
+    master_keys: Sequence[str] = field(default_factory=list)
+    """Fingerprints."""
 
 
 @dataclass(frozen=True)
 class Replica:
     name: str
     version: str
+    schema: str
+    """The newest revision that its program knows."""
     started_at: int
     seen_at: int
     pulse: Pulse
@@ -41,7 +50,8 @@ class Replica:
 
 
 def beat(connection: Connection, now: int, name: str, pulse: Pulse) -> None:
-    values = {**asdict(pulse), "keys": list(pulse.keys), "version": __version__, "seen_at": now}
+    values = {**asdict(pulse), "keys": list(pulse.keys), "seen_at": now}
+    values |= {"version": __version__, "schema": revisions.newest()}
     changed = connection.execute(update(replicas).where(replicas.c.name == name).values(values))
     if changed.rowcount == 0:
         row = {"name": name, "started_at": now, **values}
@@ -65,9 +75,31 @@ def known(connection: Connection) -> Sequence[Replica]:
         Replica(
             row.name,
             row.version,
+            row.schema,
             row.started_at,
             row.seen_at,
-            Pulse(row.ready, row.failed, row.keys, row.configuration_version, row.clock_offset, row.clock_error),
+            Pulse(**{each.name: row._mapping[each.name] for each in fields(Pulse)}),
         )
         for row in found
     ]
+
+
+def require_upgraded(connection: Connection, revision: str) -> None:
+    """Raises PreconditionFailed, with their names, while replicas live that don't know this revision of the schema.
+
+    One that may not serve anyway, and says so, does not count.
+    """
+    columns = (replicas.c.name, replicas.c.schema, replicas.c.failed)
+    living = connection.execute(select(*columns).where(replicas.c.seen_at > database_time(connection) - LIFE))
+    old = sorted(row.name for row in living if _lacks(row.schema, revision) and "schema" not in row.failed)
+    if old:
+        raise PreconditionFailed(
+            f"Schema {revision} takes away what these replicas still need: {', '.join(old)}. Upgrade or stop them "
+            f"first. One that was killed counts for {LIFE // SECOND} seconds."
+        )
+
+
+def _lacks(newest: str, revision: str) -> bool:
+    """Whether a program with this newest revision is older than the other one. One that we don't know is newer."""
+    place, other = revisions.position(newest), revisions.position(revision)
+    return not newest or (place is not None and other is not None and place < other)

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from mooring.errors import ConfigurationError
+from mooring.errors import ConfigurationError, Foreign
 from mooring.settings import Settings
 
 KEY_BYTES = 32
@@ -31,7 +31,7 @@ class MasterKey:
         try:
             return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode())
         except InvalidTag as error:
-            raise ConfigurationError(
+            raise Foreign(
                 "The master key is not the one that this database was made with. Give the right one "
                 "(MOORING_MASTER_KEY, MOORING_MASTER_KEY_FILE or master.key in the data directory)."
             ) from error

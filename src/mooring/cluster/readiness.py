@@ -5,7 +5,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from mooring.errors import ConfigurationError, MooringError
+
+log = structlog.get_logger("mooring")
 
 Check = Callable[[], Awaitable[object]]
 
@@ -59,4 +63,7 @@ async def _outcome(check: Check) -> Failure | None:
         return Failure(f"no answer within {PATIENCE_SECONDS:g} seconds", wrong=False)
     except MooringError as error:
         return Failure(error.text, wrong=isinstance(error, ConfigurationError))
+    except Exception as error:
+        log.exception("check_failed")
+        return Failure(f"the check failed unexpectedly: {type(error).__name__}", wrong=False)
     return None

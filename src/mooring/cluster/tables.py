@@ -1,4 +1,4 @@
-from sqlalchemy import JSON, Boolean, Column, Integer, LargeBinary, String, Table
+from sqlalchemy import JSON, Boolean, Column, Integer, LargeBinary, String, Table, text
 
 from mooring.database.metadata import Microseconds, metadata
 
@@ -25,6 +25,18 @@ replicas = Table(
     Column("configuration_version", Integer, nullable=False, server_default="0"),
     Column("clock_offset", Microseconds, nullable=False, server_default="0", comment="wall clock ahead of cluster"),
     Column("clock_error", Microseconds, nullable=False, server_default="0", comment="bound on that clock's error"),
+    Column(
+        "schema",
+        String(32),
+        nullable=False,
+        server_default=text("''"),
+        comment="newest revision that its program knows",
+    ),
+    Column(
+        "server", String(32), nullable=False, server_default=text("''"), comment="the same in all processes of a start"
+    ),
+    Column("host", String(255), nullable=False, server_default=text("''")),
+    Column("master_keys", JSON, nullable=False, server_default="[]", comment="fingerprints of those that it holds"),
 )
 
 configuration = Table(

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly, TooLarge, Unavailable
+from mooring.errors import Foreign, StorageFull, StorageReadOnly, TooLarge, Unavailable
 from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
 
 READ_BYTES = 1024 * 1024
@@ -37,7 +37,7 @@ class FileStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
 
     def prepare(self, cluster_id: str) -> None:
-        """Make the folders and the marker. Raises ConfigurationError when the marker is another cluster's."""
+        """Make the folders and the marker. Raises Foreign when the marker is another cluster's."""
         with translated_errors():
             for number in range(256):
                 (self.directory / f"{number:02x}").mkdir(parents=True, exist_ok=True)
@@ -150,9 +150,9 @@ class FileStore:
             found = (self.directory / MARKER).read_text().strip()
         except OSError as error:
             text = f"The store at {self.directory} has no marker: it is not this registry's."
-            raise ConfigurationError(text) from error
+            raise Foreign(text) from error
         if found != self.cluster_id:
-            raise ConfigurationError(f"The store at {self.directory} belongs to another registry ({found}).")
+            raise Foreign(f"The store at {self.directory} belongs to another registry ({found}).")
 
 
 def _guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

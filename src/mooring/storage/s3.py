@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from mooring.errors import ConfigurationError, Unavailable
+from mooring.errors import Foreign, Unavailable
 from mooring.storage.s3_client import (
     ANSWER_SECONDS,
     MISSING,
@@ -117,7 +117,7 @@ class S3Store:
             return str(await client.generate_presigned_url("get_object", Params=where, ExpiresIn=ADDRESS_SECONDS))
 
     async def check(self) -> None:
-        """Raises ConfigurationError when the bucket is not this cluster's."""
+        """Raises Foreign when the bucket is not this cluster's."""
         await self._require_marker(await self.client())
 
     def prepare(self, cluster_id: str) -> None:
@@ -170,9 +170,9 @@ class S3Store:
                 async with answer["Body"] as body:
                     found = (await body.read()).decode(errors="replace").strip()
         except ObjectMissing as error:
-            raise ConfigurationError(f"The store at {place} has no marker: it is not this registry's.") from error
+            raise Foreign(f"The store at {place} has no marker: it is not this registry's.") from error
         if found != self.cluster_id:
-            raise ConfigurationError(f"The store at {place} belongs to another registry ({found[:40]}).")
+            raise Foreign(f"The store at {place} belongs to another registry ({found[:40]}).")
 
     async def _names(self, client: Client, prefix: str) -> AsyncIterator[str]:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name, Prefix=prefix)
