@@ -46,7 +46,7 @@ replicas: $(VENV)/.test tools ## run the tests of several replicas on PostgreSQL
 	$(BIN)/python -m pytest -m replicas $(ARGS)
 
 conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
-	$(BIN)/python -m pytest -m conformance $(ARGS)
+	$(BIN)/python -m pytest -m "conformance and not replicas" $(ARGS)
 
 kubernetes: $(VENV)/.test tools ## install the chart on a real API server, built once (minutes)
 	@tests/kubernetes/build.sh

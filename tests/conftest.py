@@ -88,6 +88,12 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         del _logs[running.url]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--everything", action="store_true", help="run every client's test over replicas too, not only the chosen ones"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_log_sizes] = {log: log.stat().st_size for log in _logs.values() if log.exists()}

@@ -24,6 +24,38 @@ from tests.server import Registry
 
 MakeShell = Callable[[str], Shell]
 
+OVER_REPLICAS = frozenset(
+    {
+        "test_what_is_pushed_is_pulled",
+        "test_a_robot_pushes_and_pulls",
+        "test_a_robot_disabled_after_it_logged_in",
+        "test_what_was_deleted_is_not_pulled",
+        "test_a_client_deletes",
+        "test_every_architecture_is_pushed_and_pulled",
+        "test_twenty_layers",
+        "test_layers_are_mounted_from_another_repository",
+        "test_sync_copies_a_whole_repository",
+        "test_referrers_are_found",
+        "test_a_signature",
+    }
+)
+"""What is run through the load balancer without `--everything`: every client, and what takes the most requests."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("everything"):
+        return
+    here = Path(__file__).parent
+    left = [
+        item
+        for item in items
+        if item.path.parent == here
+        and item.get_closest_marker("replicas")
+        and getattr(item, "originalname", "") not in OVER_REPLICAS
+    ]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
+
 
 @pytest.fixture(scope="session")
 def harbour(registry: Registry) -> Harbour:

@@ -1,6 +1,18 @@
+"""The suite's program, and its counts for whoever reads a log."""
+
+from pathlib import Path
+
 import pytest
 
+from tests.conformance.suite import program
+
 PROPERTY = "conformance"
+
+
+@pytest.fixture(scope="session")
+def suite() -> Path:
+    """Looked for before anything is started for nothing: a test names it first."""
+    return program()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from tests.programs import REMEDY, ROOT, TOOLS, missing
-from tests.server import Server
+from tests.server import Registry
 
 SECONDS: Final = 600
 
@@ -33,7 +33,7 @@ class Result:
         )
 
 
-def suite() -> Path:
+def program() -> Path:
     """A test without it skips with one line, or fails where tools are required."""
     found = shutil.which("conformance", path=os.pathsep.join([str(TOOLS), os.environ.get("PATH", os.defpath)]))
     if found is None:
@@ -47,24 +47,22 @@ def package() -> str:
     return next(line.split()[1] for line in script.splitlines() if line.startswith("conformance "))
 
 
-def run(server: Server, version: str, directory: Path, **variables: str) -> Result:
+def run(suite: Path, registry: Registry, version: str, directory: Path, **variables: str) -> Result:
     """Everything that the suite enables for a version, with a name and a password."""
     results = directory / "results"
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(directory),
-        "OCI_REGISTRY": server.address,
+        "OCI_REGISTRY": registry.address,
         "OCI_TLS": "disabled",
-        "OCI_USERNAME": server.username,
-        "OCI_PASSWORD": server.password,
-        "OCI_REPO1": "library/one",
-        "OCI_REPO2": "library/two",
+        "OCI_USERNAME": registry.username,
+        "OCI_PASSWORD": registry.password,
         "OCI_VERSION": version,
         "OCI_RESULTS_DIR": str(results),
         **variables,
     }
     done = subprocess.run(
-        [suite()], cwd=directory, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        [suite], cwd=directory, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     output = done.stdout + done.stderr
     report = results / "junit.xml"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.api import unique
 from tests.conformance.conftest import PROPERTY
-from tests.conformance.suite import run, suite
-from tests.conftest import StartServer
+from tests.conformance.suite import run
+from tests.server import Registry
 
 LEAST = {"dev": 986, "1.1": 980}
 """Fewer cases would mean that something was switched off."""
@@ -25,11 +26,16 @@ SINCE = {
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("version", ["dev", "1.1"])
 def test_conformance(
-    start_server: StartServer, tmp_path: Path, version: str, record_property: Callable[[str, object], None]
+    suite: Path,
+    registry: Registry,
+    tmp_path: Path,
+    version: str,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    suite()  # before a server is started for nothing
-    result = run(start_server(), version, tmp_path, **SINCE)
-    record_property(PROPERTY, str(result))
+    repositories = {f"OCI_REPO{number}": f"{unique('library/conformance')}-{number}" for number in (1, 2)}
+    result = run(suite, registry, version, tmp_path, **SINCE, **repositories)
+    record_property(PROPERTY, f"{result} ({request.node.callspec.params['registry']})")
     print(result.output)
     assert (result.failed, result.errors, result.skipped) == (0, 0, 0), "\n\n".join(result.complaints)
     assert result.complaints == ()

@@ -18,6 +18,7 @@ defaults
     timeout client 300s
     timeout server 300s
     timeout http-request 30s
+    timeout check 5s
     option http-server-close
     option redispatch 1
     retries 3
@@ -27,7 +28,7 @@ frontend in
 backend replicas
     balance roundrobin
     option httpchk GET /readyz
-    default-server inter 500ms fall 1 rise 1
+    default-server inter 500ms fall 2 rise 1
 {servers}
 """
 START_SECONDS = 10.0
