@@ -1,9 +1,9 @@
 """What the registry does around a store: it keeps each upload's state, and reads finished objects by their own keys."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-from mooring.storage import ObjectBusy, Store, Writer
+from mooring.storage import Begun, ObjectBusy, Store, Writer
 from mooring.storage.store import Reserve, Watch
 
 
@@ -79,6 +79,12 @@ class Acknowledged:
 
     async def delete(self, key: str) -> None:
         await self._store.delete(key)
+
+    async def begun(self) -> Sequence[Begun]:
+        return await self._store.begun()
+
+    async def abandon(self, begun: Begun) -> None:
+        await self._store.abandon(begun)
 
     async def address(self, key: str) -> str | None:
         return await self._store.address(key)

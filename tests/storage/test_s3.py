@@ -105,6 +105,24 @@ async def test_the_end_of_an_upload_takes_all_that_it_left(store: S3Store) -> No
     assert list(store.keys()) == []
 
 
+async def test_what_a_dead_request_began_is_found_and_thrown_away(store: S3Store) -> None:
+    """And nothing of the object that its upload became after all, nor what others keep in the bucket."""
+    client, rows = await store.client(), Rows()
+    await append(store, rows, noise(6, 20 * MIB), "", 0)
+    (dead,) = await store.begun()
+    for name in ("theirs", f"sub/{KEY[:2]}/{KEY}", f"ff/{KEY}"):
+        await client.create_multipart_upload(Bucket=store.bucket.name, Key=store.bucket.prefix + name)
+    state, content = await append(store, rows, noise(7, 20 * MIB), "", 0), noise(7, 20 * MIB)
+    assert [each.key for each in await store.begun()] == [KEY, KEY]
+    whole = await finished(store, rows, state)
+    assert await store.begun() == [dead]
+    await store.abandon(dead)
+    await store.abandon(dead)
+    assert await store.begun() == []
+    assert whole == content == await finished(store, rows, state)
+    assert await uploads_of(store) == 3
+
+
 async def test_a_small_blob_is_one_object_and_no_multipart_upload(store: S3Store) -> None:
     rows = Rows()
     state = await append(store, rows, b"small", "", 0)

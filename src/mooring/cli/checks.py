@@ -19,7 +19,7 @@ def collect(data: Data = None, config: Config = None) -> None:
         done: Collected = asyncio.run(_collect(parts))
     print(
         f"Reviewed {done.reviews}. Let go of {done.links} links, {done.blobs} blobs and {done.uploads} idle uploads; "
-        f"removed {done.objects} objects."
+        f"removed {done.objects} objects and {done.strays} beginnings of requests that died."
     )
 
 

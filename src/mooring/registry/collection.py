@@ -35,6 +35,8 @@ class Collected:
     blobs: int = 0
     uploads: int = 0
     objects: int = 0
+    strays: int = 0
+    """What requests that died had begun in the store."""
 
     def __add__(self, other: "Collected") -> "Collected":
         return Collected(
@@ -43,6 +45,7 @@ class Collected:
             self.blobs + other.blobs,
             self.uploads + other.uploads,
             self.objects + other.objects,
+            self.strays + other.strays,
         )
 
 
@@ -88,6 +91,15 @@ def reap_uploads(connection: Connection, now: int, idle: int) -> Collected:
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
         enqueue_removal(connection, upload_id, now + READERS_GRACE)
     return Collected(uploads=len(stale))
+
+
+def without_upload(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the keys whose upload has ended, or was thrown away."""
+    missing = set(keys)
+    for start in range(0, len(keys), BATCH):
+        some = keys[start : start + BATCH]
+        missing.difference_update(connection.scalars(select(uploads.c.id).where(uploads.c.id.in_(some))))
+    return missing
 
 
 def due_removals(connection: Connection, now: int) -> Sequence[str]:

@@ -28,13 +28,13 @@ class Collector:
 
     async def run(self) -> Collected:
         """Everything that is due now."""
-        return await self._reviews() + await self._uploads() + await self._objects()
+        return await self._reviews() + await self._uploads() + await self._objects() + await self._strays()
 
     async def run_counted(self, metrics: Metrics) -> None:
         if not self._configuration.settings.collection:
             return
         done = await self.run()
-        for kind in ("links", "blobs", "uploads", "objects"):
+        for kind in ("links", "blobs", "uploads", "objects", "strays"):
             metrics.collected(kind, getattr(done, kind))
 
     async def _reviews(self) -> Collected:
@@ -67,3 +67,15 @@ class Collector:
             if len(keys) < BATCH:
                 break
         return total
+
+    async def _strays(self) -> Collected:
+        """What a request had begun when it died, and its upload then ended without.
+
+        Listed first and looked up afterwards: an upload has its row before anything is begun for it.
+        """
+        begun = await self._store.begun()
+        dead = await self._database.read(collection.without_upload, [each.key for each in begun])
+        strays = [each for each in begun if each.key in dead]
+        for stray in strays:
+            await self._store.abandon(stray)
+        return Collected(strays=len(strays))

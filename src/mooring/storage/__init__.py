@@ -1,3 +1,3 @@
-from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Store, Writer, new_key
+from mooring.storage.store import Begun, ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Store, Writer, new_key
 
-__all__ = ["ObjectBusy", "ObjectMissing", "OffsetMismatch", "Reserve", "Store", "Writer", "new_key"]
+__all__ = ["Begun", "ObjectBusy", "ObjectMissing", "OffsetMismatch", "Reserve", "Store", "Writer", "new_key"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from mooring.errors import Foreign, StorageFull, StorageReadOnly, TooLarge, Unavailable
-from mooring.storage.store import ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
+from mooring.storage.store import Begun, ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
 
 READ_BYTES = 1024 * 1024
 SEND_BYTES = 128 * 1024
@@ -89,6 +89,13 @@ class FileStore:
 
     async def delete(self, key: str) -> None:
         await self._run(self._path(key).unlink, True)
+
+    async def begun(self) -> Sequence[Begun]:
+        """None: a file that was begun is an object."""
+        return ()
+
+    async def abandon(self, begun: Begun) -> None:
+        return None
 
     async def address(self, key: str) -> str | None:
         return None

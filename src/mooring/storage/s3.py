@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
@@ -22,7 +22,7 @@ from mooring.storage.s3_client import (
     translated_errors,
 )
 from mooring.storage.s3_upload import S3Writer
-from mooring.storage.store import ObjectMissing, Watch
+from mooring.storage.store import Begun, ObjectMissing, Watch
 
 MARKER = "cluster-id"
 READ_BYTES = 1024 * 1024
@@ -30,6 +30,7 @@ READ_ATTEMPTS = 4
 KEY_LENGTH = 32
 KEY = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{8})?")
 ADDRESS_SECONDS = 20 * 60
+LIST_SECONDS = 300.0
 T = TypeVar("T")
 
 
@@ -108,6 +109,25 @@ class S3Store:
             else:
                 await client.delete_object(Bucket=self.bucket.name, Key=self.name(key))
 
+    async def begun(self) -> Sequence[Begun]:
+        client = await self.client()
+        async with translated_errors(seconds=LIST_SECONDS):
+            try:
+                found = [each async for each in self._multiparts(client, self.bucket.prefix)]
+            except ClientError as error:
+                if code_of(error) not in ("NotImplemented", "501"):
+                    raise
+                found = []
+        # Others may keep what they like in the bucket, also below our prefix.
+        keys = [(name.removeprefix(self.bucket.prefix).partition("/")[2], name, number) for name, number in found]
+        known = [(key, name, number) for key, name, number in keys if KEY.fullmatch(key) and name == self.name(key)]
+        return [Begun(key[:KEY_LENGTH], name, number) for key, name, number in known]
+
+    async def abandon(self, begun: Begun) -> None:
+        client = await self.client()
+        async with translated_errors(begun.key, SEND_SECONDS):
+            await abort(client, self.bucket, begun.name, begun.id)
+
     async def address(self, key: str) -> str | None:
         if not self._redirect:
             return None
@@ -181,10 +201,15 @@ class S3Store:
                 yield found["Key"]
 
     async def _abort_all(self, client: Client, key: str) -> None:
-        pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket.name, Prefix=self.name(key))
-        found = [upload async for page in pages for upload in page.get("Uploads", [])]
-        for upload in found:
-            await abort(client, self.bucket, upload["Key"], upload["UploadId"])
+        for name, number in [each async for each in self._multiparts(client, self.name(key))]:
+            await abort(client, self.bucket, name, number)
+
+    async def _multiparts(self, client: Client, prefix: str) -> AsyncIterator[tuple[str, str]]:
+        """Name and id of each multipart upload that was neither completed nor aborted."""
+        pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket.name, Prefix=prefix)
+        async for page in pages:
+            for found in page.get("Uploads", []):
+                yield found["Key"], found["UploadId"]
 
     def _apart(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Run in a thread with an event loop and a client of its own: the caller may have a loop already."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 Watch = Callable[[bytes], object]
@@ -63,6 +64,15 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Begun:
+    key: str
+    """Of the upload."""
+    name: str
+    id: str
+    """Both as the store knows them."""
+
+
 class Store(Protocol):
     """All sizes and offsets are bytes. Every method raises StorageFull or Unavailable when the store can't do it."""
 
@@ -90,6 +100,17 @@ class Store(Protocol):
 
     async def delete(self, key: str) -> None:
         """Deleting what is not there is no error."""
+        ...
+
+    async def begun(self) -> Sequence[Begun]:
+        """What was begun and has not become an object: of uploads under way, and of requests that died.
+
+        Lists it all: for background work, never for a request.
+        """
+        ...
+
+    async def abandon(self, begun: Begun) -> None:
+        """Throw that away. An object that it has become meanwhile stays."""
         ...
 
     async def address(self, key: str) -> str | None:
