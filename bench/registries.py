@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from bench.wire import Address, Line, Unexpected
 
 ROOT = Path(__file__).parent.parent
-PASSWORD = "Bench-" + base64.b32encode(os.urandom(15)).decode()
+PASSWORD = "Bench-1-" + base64.b32encode(os.urandom(15)).decode()
 ADMIN = ("admin", PASSWORD)
 START = 60  # seconds a registry may take until it answers
 

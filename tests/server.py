@@ -119,7 +119,7 @@ class Server:
 
 
 def start(
-    data: Path, *, workers: int = 2, environment: Mapping[str, str] | None = None, deadline: float = 60
+    data: Path, *, workers: int = 2, environment: Mapping[str, str] | None = None, deadline: float = 120
 ) -> Server:
     """Start a server on a free port and wait until it is ready.
 

@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import os
-import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,8 +19,8 @@ from mooring.cluster.master_key import MasterKey, master_key
 from mooring.database import Database, locks, revisions, schema
 from mooring.database.connect import connect, require_fit
 from mooring.database.revisions import Phase
-from mooring.errors import ConfigurationError, Foreign, MooringError, PreconditionFailed, Unavailable
-from mooring.identity import users
+from mooring.errors import ConfigurationError, Foreign, Invalid, MooringError, PreconditionFailed, Unavailable
+from mooring.identity import accounts, users
 from mooring.identity.passwords import hash_password
 from mooring.identity.tables import users as users_table
 from mooring.projects.tables import projects
@@ -106,6 +105,9 @@ def _wait_for(database: Database) -> None:
 
 def _install(settings: Settings, database: Database, phase: Phase, patience_seconds: float) -> Installed:
     first = database.read_now(schema.version) is None
+    given = settings.admin_password.get_secret_value() if settings.admin_password else None
+    if first and given:
+        _require_strong(given)
     sealing = master_key(settings, create=first)
     if not first:
         # Before anything is changed. An older schema is about to be migrated; one that is too new raises.
@@ -118,8 +120,7 @@ def _install(settings: Settings, database: Database, phase: Phase, patience_seco
     database.write_now(_mark_store, now, settings, cluster_id)
     if not settings.store_is_shared:
         _require_store(settings, cluster_id)
-    given = settings.admin_password.get_secret_value() if settings.admin_password else None
-    password = given or secrets.token_urlsafe(15)
+    password = given or accounts.random_password()
     created = database.write_now(_furnish, now, sealing, password)
     return Installed(created, None if given or not created else password, applied)
 
@@ -184,6 +185,7 @@ def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str
         keyring.advance(connection, now)
     if connection.execute(select(users_table.c.id).limit(1)).first() is not None:
         return False
+    _require_strong(password)
     admin = users.create(connection, now, username=ADMIN, password_hash=hash_password(password), system_admin=True)
     connection.execute(
         insert(projects).values(
@@ -198,6 +200,14 @@ def _furnish(connection: Connection, now: int, sealing: MasterKey, password: str
     )
     epoch.advance(connection)
     return True
+
+
+def _require_strong(password: str) -> None:
+    """Raises ConfigurationError."""
+    try:
+        accounts.require_strong(password)
+    except Invalid as error:
+        raise ConfigurationError(f"MOORING_ADMIN_PASSWORD is too weak. {error.text}") from error
 
 
 def _refuse_network_file_system(path: Path) -> None:

@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     )
     replica: str | None = Field(None, max_length=100, description="Name of this replica. Host name and port if unset.")
     admin_password: SecretStr | None = Field(
-        None, description="Password of the user `admin`, read at the first start only. Random if unset."
+        None,
+        description="Password of the user `admin`, read at the first start only: from 8 characters, with a capital, "
+        "a small letter and a digit. Random if unset.",
     )
     external_url: Origin = Field(
         None,

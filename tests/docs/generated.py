@@ -28,7 +28,7 @@ COMPUTED: Final = {"workers": ("one for each core, at most 4", 2)}
 
 EXAMPLES: Final[dict[str, object]] = {
     "replica": "registry-1",
-    "admin_password": "change-this-one",
+    "admin_password": "Change-This-1",
     "external_url": "https://registry.example",
     "database_url": "sqlite:////var/lib/mooring/mooring.db",
     "store": "file:///var/lib/mooring/objects",

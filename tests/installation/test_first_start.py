@@ -66,6 +66,19 @@ def test_a_given_password_is_taken_and_neither_printed_nor_stored(mooring: Moori
     assert given.encode() not in everything_in(tmp_path / "data")
 
 
+def test_a_weak_password_is_refused_before_anything_is_made(mooring: Mooring, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    said = mooring("serve", "--data", data, MOORING_ADMIN_PASSWORD="x")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "mooring: MOORING_ADMIN_PASSWORD is too weak. "
+        "A password has 8 to 128 characters, with an upper-case letter, a lower-case one and a digit.\n"
+    )
+    assert not (data / "master.key").exists()
+    assert mooring("serve", "--data", data, MOORING_ADMIN_PASSWORD="Salt-Water-77").code == 0
+    assert mooring("serve", "--data", data, MOORING_ADMIN_PASSWORD="x").code == 0, "read at the first start only"
+
+
 def test_a_password_given_later_changes_nothing(mooring: Mooring, data: Path) -> None:
     before = admin_of(data)
     assert mooring("serve", "--data", data, MOORING_ADMIN_PASSWORD="Salt-Water-77").code == 0

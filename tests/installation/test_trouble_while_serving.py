@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from tests import server as servers
 from tests.conftest import StartServer
 from tests.disks import breakable_disk, cut_off, fill, mend, read_only, small_disk
-from tests.http.site import ADMIN_PASSWORD, Site
+from tests.http.site import ADMIN_PASSWORD, Site, basic
 from tests.installation.conftest import Mooring
 from tests.registry.wire import Answer, request
 from tests.server import Server
@@ -21,7 +20,7 @@ from tests.workers import wait_for
 MIB = 1024 * 1024
 REPOSITORY = "/v2/library/trouble"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-ADMIN = ("authorization", f"Basic {b64encode(f'admin:{ADMIN_PASSWORD}'.encode()).decode()}")
+ADMIN = basic("admin", ADMIN_PASSWORD)
 
 pytestmark = pytest.mark.faults
 

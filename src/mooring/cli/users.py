@@ -1,22 +1,25 @@
 """`mooring user`: people's accounts, for when the API can't be used yet or any more."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection, Row, select
 
-from mooring.access import epoch, refresh
 from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
 from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
 from mooring.errors import NotFound
-from mooring.identity import users
+from mooring.identity import accounts, users
 from mooring.identity.accounts import require_strong
 from mooring.identity.passwords import hash_password
 from mooring.identity.tables import users as users_table
+
+Change = Callable[[Connection, int, int], None]
+"""A transaction: the connection, the time now, the user's id."""
 
 application = typer.Typer(help="People's accounts.", no_args_is_help=True)
 
@@ -72,36 +75,35 @@ def create(
 def set_password(name: Name, password_stdin: FromInput = False, data: Data = None, config: Config = None) -> None:
     """Give a user a new password, and end what the old one opened."""
     password = _password(password_stdin)
-    _change(data, config, name, {"password_hash": hash_password(password)})
+    hashed = hash_password(password)
+    _change(data, config, name, partial(accounts.set_password, password_hash=hashed, by_admin=True))
     print(f"The user {name} has a new password.")
 
 
 @application.command()
 def disable(name: Name, data: Data = None, config: Config = None) -> None:
     """Refuse a user everything, at once and everywhere."""
-    _change(data, config, name, {"disabled": True})
+    _change(data, config, name, partial(accounts.set_disabled, disabled=True))
     print(f"The user {name} is disabled.")
 
 
 @application.command()
 def enable(name: Name, data: Data = None, config: Config = None) -> None:
     """Let a disabled user in again."""
-    _change(data, config, name, {"disabled": False})
+    _change(data, config, name, partial(accounts.set_disabled, disabled=False))
     print(f"The user {name} is enabled.")
 
 
-def _change(data: Data, config: Config, name: str, values: dict[str, object]) -> None:
+def _change(data: Data, config: Config, name: str, change: Change) -> None:
     with opened(config, data) as parts:
-        parts.database.write_now(_update, parts.clock.now(), name, values)
+        parts.database.write_now(_apply, parts.clock.now(), name, change)
 
 
-def _update(connection: Connection, now: int, name: str, values: dict[str, object]) -> None:
+def _apply(connection: Connection, now: int, name: str, change: Change) -> None:
     user = users.by_name(connection, name)
     if user is None:
         raise NotFound(f"There is no user {name}.")
-    users.change(connection, now, user["id"], values)
-    refresh.revoke_all(connection, f"user:{user['id']}")
-    epoch.advance(connection)
+    change(connection, now, user["id"])
 
 
 def _all(connection: Connection) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -5,6 +5,7 @@ become one; and one of them always stays.
 """
 
 import re
+import secrets
 
 from sqlalchemy import Connection
 
@@ -23,6 +24,12 @@ def require_strong(password: str) -> str:
     if not STRONG.fullmatch(password):
         raise Invalid("A password has 8 to 128 characters, with an upper-case letter, a lower-case one and a digit.")
     return password
+
+
+def random_password() -> str:
+    """20 characters that `require_strong` takes."""
+    password = secrets.token_urlsafe(15)
+    return password if STRONG.fullmatch(password) else random_password()
 
 
 def set_password(connection: Connection, now: int, user_id: int, password_hash: str, *, by_admin: bool) -> None:
@@ -46,6 +53,14 @@ def set_admin(connection: Connection, now: int, user_id: int, admin: bool) -> No
         _require_another_admin(connection, user_id)
     users.change(connection, now, user_id, {"system_admin": admin})
     epoch.advance(connection)
+
+
+def set_disabled(connection: Connection, now: int, user_id: int, disabled: bool) -> None:
+    """Raises NotFound, and PreconditionFailed for the last administrator."""
+    if disabled:
+        _require_another_admin(connection, user_id)
+    users.change(connection, now, user_id, {"disabled": disabled})
+    _end_sessions(connection, user_id)
 
 
 def remove(connection: Connection, user_id: int, *, by_admin: bool) -> None:

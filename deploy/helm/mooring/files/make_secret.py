@@ -93,7 +93,7 @@ def parse() -> argparse.Namespace:
 def secret(asked: argparse.Namespace) -> dict[str, object]:
     values = {
         asked.master_key: base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode() + "\n",
-        asked.admin_password: secrets.token_urlsafe(PASSWORD_BYTES),
+        asked.admin_password: password(),
     }
     return {
         "apiVersion": "v1",
@@ -102,6 +102,12 @@ def secret(asked: argparse.Namespace) -> dict[str, object]:
         "metadata": {"name": asked.name, "labels": dict(label.split("=", 1) for label in asked.label)},
         "stringData": values,
     }
+
+
+def password() -> str:
+    """At random, with what Mooring asks of a password."""
+    made = secrets.token_urlsafe(PASSWORD_BYTES)
+    return made if all(any(map(kind, made)) for kind in (str.isupper, str.islower, str.isdigit)) else password()
 
 
 if __name__ == "__main__":
