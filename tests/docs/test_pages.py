@@ -15,7 +15,14 @@ from mooring.settings import Settings, load
 from tests.docs import generated
 from tests.docs.pages import PAGES, ROOT, Page, page
 
-OTHER_VARIABLES = {"MOORING_CONFIG", "MOORING_TOOLS", "MOORING_REQUIRE_TOOLS", "MOORING_PROT"}
+OTHER_VARIABLES = {
+    "MOORING_CONFIG",
+    "MOORING_DOCTOR_PASSWORD",
+    "MOORING_DOCTOR_USERNAME",
+    "MOORING_PROT",
+    "MOORING_REQUIRE_TOOLS",
+    "MOORING_TOOLS",
+}
 
 MEASURED = {ROOT / "docs" / "conformance.md", ROOT / "docs" / "benchmarks.md"}
 """Pages that a measurement writes: until the first one they are not there."""
@@ -102,7 +109,10 @@ def test_commands_are_there() -> None:
 
 def _require(command: object, words: list[str], where: str) -> None:
     if isinstance(command, TyperGroup):
-        if words and not words[0].startswith("-") and words[0] != "…":
+        default = getattr(command, "default", None)
+        if default and (words[:1] or ["--"])[0] not in command.commands:
+            _require(command.commands[default], words, where)
+        elif words and not words[0].startswith("-") and words[0] != "…":
             assert words[0] in command.commands, where
             _require(command.commands[words[0]], words[1:], where)
         return

@@ -18,7 +18,15 @@ from mooring.storage.connect import open_store
 
 application = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 
-OTHER_VARIABLES = frozenset({"MOORING_CONFIG", "MOORING_TOOLS", "MOORING_REQUIRE_TOOLS"})
+OTHER_VARIABLES = frozenset(
+    {
+        "MOORING_CONFIG",
+        "MOORING_DOCTOR_PASSWORD",
+        "MOORING_DOCTOR_USERNAME",
+        "MOORING_REQUIRE_TOOLS",
+        "MOORING_TOOLS",
+    }
+)
 SECRETS = frozenset({"admin_password", "database_url", "master_key"})
 
 

@@ -1,0 +1,30 @@
+"""Addresses of registries as people write them."""
+
+from urllib.parse import urlsplit
+
+from mooring.egress.credentials import Credentials, from_docker, from_environment
+from mooring.errors import Invalid
+
+
+def origin(text: str) -> str:
+    """`https://host:port`, from an address with or without a scheme. Raises Invalid."""
+    url = text if "://" in text else f"https://{text}"
+    parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018
+    except ValueError as error:
+        raise Invalid(f"{text} has no valid port.") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise Invalid(f"{text} is no address of a registry. Write https://HOST or https://HOST:PORT.")
+    if parts.username is not None:
+        raise Invalid("Write no password into an address: others see it. Use --username and --password-stdin.")
+    if parts.path.strip("/") or parts.query:
+        raise Invalid(f"{text} has a path. Write only the scheme, the host and the port.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def credentials(prefix: str, url: str, username: str | None, password: str | None) -> Credentials | None:
+    """From the command line, else from `{prefix}_USERNAME` and `{prefix}_PASSWORD`, else from docker's login."""
+    if username and password is not None:
+        return Credentials(username, password, "the command line")
+    return from_environment(prefix) or (from_docker(url) if url else None)

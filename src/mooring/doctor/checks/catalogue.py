@@ -1,0 +1,46 @@
+"""All checks, in the order in which a report has them."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from mooring.doctor.checks import addresses, backends, clocks, keys, logins, sessions, uploads
+from mooring.doctor.findings import Check, Finding
+from mooring.doctor.observations import Observations
+from mooring.doctor.texts import Text
+
+
+def _check(
+    name: str, en: str, zh: str, causes: str, needs: str, find: Callable[[Observations], Iterable[Finding]]
+) -> Check:
+    return Check(name, Text(en, zh), tuple(causes.split()), tuple(needs.split()), find)
+
+
+OUTSIDE: Final = (
+    _check("keys", "do all cores sign tokens with one key", "所有 core 是否用同一把密钥签名", "RC1", "http", keys.several_keys),
+    _check("signing", "can every core sign tokens", "每个 core 是否都能签发令牌", "RC1", "http", keys.unable_to_sign),
+    _check("crossing", "is a token of one core taken by the others", "一个 core 的令牌是否被其他 core 接受", "", "login", keys.unexplained),
+    _check("clocks", "do the cores' clocks agree", "各 core 的时钟是否一致", "RC2", "http", clocks.apart),
+    _check("projects", "are tokens younger than their projects", "令牌是否晚于项目的创建", "RC3", "http", clocks.young_projects),
+    _check("logins", "are right credentials taken every time, everywhere", "正确的凭据是否始终在各处被接受", "RC4 RC5 RC8 RC18", "credentials", logins.credentials),
+    _check("robot", "did the account's name arrive whole", "账号名称是否完整", "RC18", "credentials", logins.eaten_name),
+    _check("redis", "does Redis answer", "Redis 是否应答", "RC6", "http", backends.redis),
+    _check("database", "does the database answer", "数据库是否应答", "RC7", "http", backends.database),
+    _check("databases", "do the cores list the same projects", "各 core 列出的项目是否相同", "RC8", "cores", logins.separate_databases),
+    _check("registry", "does the registry take the cores' credential", "registry 是否接受 core 的凭据", "RC9", "token", uploads.registry_credential),
+    _check("registry-answers", "does the registry answer", "registry 是否应答", "", "token", backends.registry_down),
+    _check("scheme", "do realm and Location have the scheme and address that clients use", "realm 与 Location 的协议和地址是否与客户端一致", "RC10", "http", addresses.wrong_scheme),
+    _check("realm", "is the token service where clients are", "令牌服务地址是否为客户端所用", "RC11", "entrance", addresses.wrong_host),
+    _check("token-life", "do tokens outlive uploads", "令牌有效期是否长于上传时间", "RC12", "http", uploads.token_life),
+    _check("mount", "may layers be mounted from the source given", "能否从给定来源挂载层", "RC13", "mount", uploads.mounts),
+    _check("uploads", "does every core know an upload that another opened", "每个 core 是否都认识其他 core 开始的上传", "RC14", "uploads", uploads.shared_uploads),
+    _check("csrf", "is a CSRF token of one core taken by the others", "一个 core 的 CSRF 令牌是否被其他 core 接受", "RC16", "csrf", sessions.csrf),
+    _check("cache", "do cache and database name the same projects", "缓存与数据库中的项目是否一致", "RC20", "projects", sessions.stale_projects),
+    _check("authorization", "does the Authorization header arrive", "Authorization 头是否到达", "RC21", "token", addresses.lost_authorization),
+    _check("direct", "is what cores take directly taken through the entrance", "直接被 core 接受的请求经由入口是否也被接受", "RC21", "login", addresses.only_direct),
+    _check("name", "does the repository's project exist", "仓库所在的项目是否存在", "RC22", "repository", addresses.no_such_project),
+    _check("panics", "does every core survive a login", "每个 core 是否都能处理登录", "RC23", "credentials", logins.panics),
+    _check("versions", "do all cores have one version", "所有 core 的版本是否相同", "RC23", "versions", logins.mixed_versions),
+    _check("speed", "do tokens come in time", "令牌是否及时返回", "RC24", "http", backends.overload),
+)  # fmt: skip
+
+CHECKS: Final = OUTSIDE

@@ -1,0 +1,174 @@
+"""Are right credentials taken, every time and by every core?"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mooring.doctor.checks.backends import FAST_SECONDS, database_signs, hurried, redis_signs
+from mooring.doctor.checks.readings import doors, named, versions
+from mooring.doctor.findings import Finding
+from mooring.doctor.observations import Door, Grant, Observations
+from mooring.doctor.texts import Text
+
+ROBOT: Final = "robot"
+EATEN: Final = re.compile(r"robot(\+.*)?$")
+DIRECTORIES: Final = frozenset({"ldap_auth", "oidc_auth", "uaa_auth", "http_auth"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the logins at one door went. A right password of a locked account is swallowed at once; a wrong one is
+    slept on for 1.5 s."""
+
+    door: Door
+    taken: Sequence[Grant]
+    judged: Sequence[Grant]
+    swallowed: Sequence[Grant]
+
+    @property
+    def total(self) -> int:
+        return len(self.taken) + len(self.judged) + len(self.swallowed)
+
+    @property
+    def text(self) -> Text:
+        return Text(
+            f"{self.door.name}: of {self.total} logins {len(self.taken)} were taken, {len(self.judged)} refused after "
+            f"1.5 s, {len(self.swallowed)} answered at once with a token for nobody",
+            f"{self.door.name}：{self.total} 次登录中 {len(self.taken)} 次成功，{len(self.judged)} 次在 1.5 秒后被拒，"
+            f"{len(self.swallowed)} 次立即得到匿名令牌",
+        )
+
+
+def outcomes(seen: Observations) -> Sequence[Outcome]:
+    return [_outcome(door) for door in doors(seen) if door.logins]
+
+
+def credentials(seen: Observations) -> Iterator[Finding]:
+    """Names why logins fail where neither the database nor Redis nor the way there does."""
+    sound = [each for each in outcomes(seen) if not _elsewhere(each.door)]
+    failing = [each for each in sound if each.judged or each.swallowed]
+    if seen.asked is None or seen.asked.account is None or not failing:
+        return
+    name = seen.asked.account.name
+    mode = next((door.info.auth_mode for door in doors(seen) if door.info.auth_mode), "")
+    evidence = [each.text for each in sound]
+    taken = any(each.taken for each in sound)
+    judged = any(each.judged for each in failing)
+    if not judged:
+        yield named("RC4", "certain" if taken else "likely", *evidence, *_who(name))
+    elif not taken:
+        yield _refused_everywhere(name, mode, evidence)
+    elif mode in DIRECTORIES and not _robot(name):
+        yield named("RC5", "likely", *evidence, _mode(mode), related=("RC4",))
+    else:
+        yield named("RC8", "likely", *evidence, *_who(name), title=_UNKNOWN_THERE)
+
+
+def eaten_name(seen: Observations) -> Iterator[Finding]:
+    if seen.asked is None or seen.asked.account is None:
+        return
+    name = seen.asked.account.name
+    if EATEN.match(name) and not any(each.taken for each in outcomes(seen)):
+        yield named(
+            "RC18",
+            "certain",
+            Text(
+                f"the name used was {name!r}: a robot's has a $, which shells and CI variables expand",
+                f"所用名称为 {name!r}：机器人名称中应有 $，但 shell 与 CI 变量会将其展开",
+            ),
+        )
+
+
+def panics(seen: Observations) -> Iterator[Finding]:
+    """A core that drops the connection at a login, and at nothing else."""
+    for door in doors(seen):
+        closed = [grant for grant in door.logins if grant.answer.trouble == "closed"]
+        if closed and not any(grant.answer.trouble for grant in door.anonymous):
+            yield named(
+                "RC23",
+                "likely",
+                Text(
+                    f"{door.name}: {len(closed)} of {len(door.logins)} logins ended without an answer (the core "
+                    "panics), requests without a login did not",
+                    f"{door.name}：{len(door.logins)} 次登录中有 {len(closed)} 次没有应答就断开 (core 崩溃)，"
+                    "不带登录的请求正常",
+                ),
+            )
+
+
+def mixed_versions(seen: Observations) -> Iterator[Finding]:
+    found = versions(seen)
+    if len(set(found.values())) > 1:
+        told = ", ".join(f"{name}: {version}" for name, version in found.items())
+        yield named("RC23", "certain", Text(told, told))
+
+
+def separate_databases(seen: Observations) -> Iterator[Finding]:
+    """Lists of public projects come from the database, whoever asks."""
+    lists = {
+        door.name: frozenset((project.name, project.id) for project in door.projects if project.public)
+        for door in doors(seen)
+        if door.direct and door.listing and door.listing.status == 200
+    }
+    if len(set(lists.values())) > 1:
+        different = frozenset.union(*lists.values()) - frozenset.intersection(*lists.values())
+        names = ", ".join(sorted({name for name, _ in different})[:5])
+        yield named(
+            "RC8",
+            "certain",
+            Text(
+                f"the cores list different public projects: {names}",
+                f"各 core 列出的公开项目不同：{names}",
+            ),
+        )
+
+
+_UNKNOWN_THERE: Final = Text(
+    "One core does not know an account that another takes: their databases differ or one lags behind",
+    "某个 core 不认识另一个 core 接受的账号：它们的数据库不同，或其中一个滞后",
+)
+
+
+def _outcome(door: Door) -> Outcome:
+    answered = [grant for grant in door.logins if grant.answer.status in {200, 401}]
+    taken = [grant for grant in answered if grant.token and grant.token.subject]
+    refused = [grant for grant in answered if grant not in taken]
+    return Outcome(
+        door,
+        taken,
+        [grant for grant in refused if grant.answer.seconds >= FAST_SECONDS],
+        [grant for grant in refused if grant.answer.seconds < FAST_SECONDS],
+    )
+
+
+def _elsewhere(door: Door) -> bool:
+    """Whether this door's logins can't be judged: something else swallows them."""
+    strong, weak = database_signs(door)
+    return bool(strong or len(weak) > 1 or redis_signs(door) or hurried(door))
+
+
+def _refused_everywhere(name: str, mode: str, evidence: Sequence[Text]) -> Finding:
+    if _robot(name):
+        return named("RC18", "likely", *evidence, *_who(name))
+    if mode in DIRECTORIES:
+        return named("RC5", "possible", *evidence, _mode(mode))
+    return Finding(
+        None,
+        Text("The credentials are refused by every core", "所有 core 都拒绝该凭据"),
+        (*evidence, *_who(name)),
+        "certain",
+        Text("Check the name and the password.", "请检查用户名与密码。"),
+    )
+
+
+def _robot(name: str) -> bool:
+    return name.startswith(ROBOT) or "$" in name
+
+
+def _who(name: str) -> tuple[Text, ...]:
+    return (Text(f"the account is {name}", f"账号为 {name}"),)
+
+
+def _mode(mode: str) -> Text:
+    return Text(f"people log in through {mode}", f"用户通过 {mode} 登录")

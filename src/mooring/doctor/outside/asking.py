@@ -1,0 +1,82 @@
+"""One question of one door."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from mooring.doctor.observations import Answer, Grant
+from mooring.doctor.outside.tokens import decoded
+from mooring.egress.client import Egress, Reply
+from mooring.egress.credentials import Credentials
+
+KEPT: Final = frozenset(
+    {
+        "www-authenticate",
+        "location",
+        "date",
+        "server",
+        "retry-after",
+        "x-total-count",
+        "x-harbor-csrf-token",
+        "x-request-id",
+    }
+)
+BODY_KEPT: Final = 2000
+SERVICE: Final = "harbor-registry"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A way to one door. Nothing is ever sent to another origin than `url`."""
+
+    egress: Egress
+    url: str
+
+    async def ask(
+        self, method: str, path: str, *, authorization: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """`path` starts at the origin, with its query."""
+        assert path.startswith("/")
+        sent = dict(headers or {})
+        if authorization is not None:
+            sent["authorization"] = authorization
+        body = b"" if method in {"POST", "PUT", "PATCH"} else None
+        return await self.egress.ask(method, self.url + path, headers=sent, body=body, limit=1 << 20)
+
+    async def look(
+        self, method: str, path: str, *, authorization: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        return answer(await self.ask(method, path, authorization=authorization, headers=headers))
+
+    async def token(
+        self, scopes: Iterable[str] = (), credentials: Credentials | None = None
+    ) -> tuple[Grant, str | None]:
+        """What the token endpoint answers, and the token itself, which goes no further than the next question."""
+        query = urlencode([("service", SERVICE), *(("scope", scope) for scope in scopes)])
+        authorization = credentials.header if credentials else None
+        reply = await self.ask("GET", f"/service/token?{query}", authorization=authorization)
+        token, claims = decoded(reply.body) if reply.status == 200 else (None, None)
+        return Grant(answer(reply, body=reply.status != 200), claims), token
+
+
+def answer(reply: Reply, *, body: bool = True) -> Answer:
+    headers = {name.lower(): value for name, value in reply.headers if name.lower() in KEPT}
+    text = reply.body[:BODY_KEPT].decode("utf-8", "replace") if body else ""
+    return Answer(
+        reply.status, reply.seconds, reply.started + reply.seconds / 2, headers, text, reply.trouble, reply.detail
+    )
+
+
+def content(reply: Reply) -> Any:
+    """The JSON of an answer; None when it is none."""
+    try:
+        return json.loads(reply.body) if reply.status == 200 else None
+    except ValueError:
+        return None
+
+
+def origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,119 @@
+"""What one door says of itself."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from mooring.doctor.observations import Answer, Door, Grant, Info
+from mooring.doctor.outside.asking import Line, content
+from mooring.doctor.outside.projects import compared, listed
+from mooring.doctor.outside.repeating import repeated
+from mooring.egress.credentials import Credentials
+
+SLOW_SECONDS: Final = 1.4
+"""Harbor sleeps for 1.5 s on a wrong password, and answers at once while the account is locked."""
+TOO_SLOW_SECONDS: Final = 3.0
+LOGINS: Final = 8
+LOGIN_PAUSE_SECONDS: Final = 0.25
+CHALLENGES: Final = 6
+
+
+@dataclass(frozen=True)
+class Way:
+    """A door and the line to it."""
+
+    line: Line
+    door: Door
+
+
+async def knock(line: Line, name: str, *, direct: bool) -> Way:
+    ping = await line.look("GET", "/api/v2.0/ping")
+    return Way(line, Door(name=name, url=line.url, direct=direct, ping=ping))
+
+
+async def look(way: Way, entrance: str, samples: int, credentials: Credentials | None) -> Way:
+    """All that asks for no repository."""
+    line, door = way.line, way.door
+    authorization = credentials.header if credentials else None
+    host = {"host": urlsplit(entrance).netloc} if door.direct and entrance else {}
+
+    async def challenge() -> Answer:
+        return await line.look("GET", "/v2/", headers=host)
+
+    async def anonymous() -> Grant:
+        grant, _ = await line.token(["repository:library/mooring-doctor:pull"])
+        return grant
+
+    challenges = await repeated(2 if door.direct else CHALLENGES, challenge)
+    grants = await repeated(samples, anonymous, enough=_too_slow)
+    stranger = Credentials(f"mooring-doctor-{secrets.token_hex(4)}", secrets.token_urlsafe(12), "made up")
+    refused, _ = await line.token(["repository:library/mooring-doctor:pull"], stranger)
+    listing, projects = await listed(line, authorization)
+    return replace(
+        way,
+        door=replace(
+            door,
+            challenges=challenges,
+            anonymous=grants,
+            stranger=refused,
+            components=await _components(line),
+            info=await _info(line, authorization),
+            listing=listing,
+            projects=await compared(line, authorization, projects) if door.direct or not entrance else projects,
+        ),
+    )
+
+
+async def log_in(way: Way, scopes: Sequence[str], credentials: Credentials) -> tuple[Way, list[str]]:
+    """Several logins with right credentials, and the tokens they gave. Stops when they look wrong: each wrong one
+    locks the account for everybody."""
+    tokens: list[str] = []
+
+    async def once() -> Grant:
+        grant, token = await way.line.token(scopes, credentials)
+        if token and grant.token and grant.token.subject:
+            tokens.append(token)
+        return grant
+
+    def hopeless(found: list[Grant]) -> bool:
+        return _too_slow(found) or (sum(rejected(grant) for grant in found) >= 2 and not tokens)
+
+    grants = await repeated(LOGINS, once, pause_seconds=LOGIN_PAUSE_SECONDS, enough=hopeless)
+    bare, _ = (await way.line.token((), credentials)) if tokens else (None, None)
+    door = replace(way.door, logins=grants, bare_login=bare.answer if bare else None)
+    return replace(way, door=door), tokens
+
+
+def rejected(grant: Grant) -> bool:
+    """Whether a login was judged and refused, rather than swallowed by a lock or an error."""
+    anonymous = grant.token is not None and not grant.token.subject
+    return (anonymous or grant.answer.status == 401) and grant.answer.seconds >= SLOW_SECONDS
+
+
+def _too_slow(found: list[Grant]) -> bool:
+    """Two that took long say as much as twelve."""
+    return sum(grant.answer.seconds > TOO_SLOW_SECONDS or grant.answer.trouble == "timeout" for grant in found) >= 2
+
+
+async def _components(line: Line) -> dict[str, str]:
+    found = content(await line.ask("GET", "/api/v2.0/health"))
+    if not isinstance(found, dict):
+        return {}
+    return {
+        str(each.get("name")): str(each.get("error") or each.get("status"))
+        for each in found.get("components") or ()
+        if isinstance(each, dict)
+    }
+
+
+async def _info(line: Line, authorization: str | None) -> Info:
+    found = content(await line.ask("GET", "/api/v2.0/systeminfo", authorization=authorization))
+    if not isinstance(found, dict):
+        return Info()
+    return Info(
+        auth_mode=str(found.get("auth_mode") or ""),
+        version=str(found.get("harbor_version") or ""),
+        external_url=str(found.get("external_url") or ""),
+    )

@@ -1,0 +1,172 @@
+"""A Harbor examined over HTTP: its entrance, and each core where their addresses are known."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mooring.doctor.observations import Account, Asked, Crossing, Door, Gap, Grant, Token
+from mooring.doctor.outside import crossings
+from mooring.doctor.outside.asking import Line
+from mooring.doctor.outside.doors import Way, knock, log_in, look
+from mooring.doctor.outside.projects import candidates
+from mooring.egress.client import Egress
+from mooring.egress.credentials import Credentials
+from mooring.errors import Unavailable
+
+SAMPLES: Final = 12
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be examined. Addresses are origins: scheme, host and port."""
+
+    entrance: str = ""
+    cores: tuple[str, ...] = ()
+    credentials: Credentials | None = None
+    repository: str = ""
+    """One that the credentials may push to; found by itself when empty."""
+    mount_from: str = ""
+    uploads: bool = True
+    samples: int = SAMPLES
+    longest_upload_seconds: float = 0
+
+
+async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap, ...]]:
+    """Raises Unavailable when nothing answers."""
+    all_ways = await _knock(egress, question)
+    _require_no_redirect(all_ways)
+    gaps = [
+        Gap(f"{way.door.name} ({way.door.url})", f"no answer: {way.door.ping.trouble} {way.door.ping.detail}".strip())
+        for way in all_ways
+        if not way.door.ping.status
+    ]
+    ways = [way for way in all_ways if way.door.ping.status]
+    if not ways:
+        raise Unavailable("; ".join(f"{gap.what}: {gap.why}" for gap in gaps))
+    credentials = question.credentials
+    ways = list(await asyncio.gather(*(look(way, question.entrance, question.samples, credentials) for way in ways)))
+    repository = question.repository or candidates(ways[0].door.projects)[0]
+    ways, held = await _tokens(ways, question)
+    if question.repository == "":
+        repository = _pushable(held) or repository
+    ways, found, more = await _try(ways, held, question, repository)
+    account = None
+    if credentials is not None:
+        account = Account(credentials.name, credentials.source, tuple(way.door.url for way in ways))
+    asked = Asked(
+        entrance=question.entrance,
+        repository=repository,
+        doors=tuple(way.door for way in ways) + _silent(all_ways),
+        crossings=tuple(found),
+        account=account,
+        repository_was_named=bool(question.repository),
+        mount_from=question.mount_from,
+        longest_upload_seconds=question.longest_upload_seconds,
+    )
+    return asked, (*gaps, *more)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A token, kept for as long as the examination lasts and no longer."""
+
+    giver: str
+    text: str
+    claims: Token
+
+
+async def _knock(egress: Egress, question: Question) -> list[Way]:
+    named = [("entrance", question.entrance, False)] if question.entrance else []
+    named += [(f"core {number}", url, True) for number, url in enumerate(question.cores, start=1)]
+    return list(await asyncio.gather(*(knock(Line(egress, url), name, direct=direct) for name, url, direct in named)))
+
+
+async def _tokens(ways: Sequence[Way], question: Question) -> tuple[list[Way], list[Held]]:
+    """Tokens of each door: for the credentials, or for nobody where there are none."""
+    names = [question.repository] if question.repository else candidates(ways[0].door.projects)
+    held: list[Held] = []
+    if question.credentials is None:
+        for way in ways:
+            held += await _nobodys(way, names)
+        return list(ways), held
+    scopes = [f"repository:{name}:pull,push" for name in names]
+    if question.mount_from:
+        scopes.append(f"repository:{question.mount_from}:pull")
+    done = await asyncio.gather(*(log_in(way, scopes, question.credentials) for way in ways))
+    for way, texts in done:
+        if not texts:
+            held += await _nobodys(way, names)
+        good = [grant for grant in way.door.logins if grant.token and grant.token.subject]
+        for grant, text in zip(good, texts, strict=True):
+            held += _kept(way.door.name, grant, text)
+    return [way for way, _ in done], held
+
+
+async def _nobodys(way: Way, names: Sequence[str]) -> list[Held]:
+    """What anybody may read is enough to see who answers, and whether an Authorization arrives."""
+    grant, text = await way.line.token([f"repository:{name}:pull" for name in names])
+    return _kept(way.door.name, grant, text)
+
+
+def _kept(giver: str, grant: Grant, text: str | None) -> list[Held]:
+    return [Held(giver, text, grant.token)] if text and grant.token else []
+
+
+def _pushable(held: Sequence[Held]) -> str:
+    """A repository to try: one that a token may push to, else one it may pull from."""
+    for wanted in ("push", "pull"):
+        for each in held:
+            for name, actions in each.claims.access.items():
+                if wanted in actions:
+                    return name
+    return ""
+
+
+async def _try(
+    ways: list[Way], held: Sequence[Held], question: Question, repository: str
+) -> tuple[list[Way], list[Crossing], list[Gap]]:
+    found: list[Crossing] = []
+    gaps: list[Gap] = []
+    known = [each for each in held if each.claims.subject]
+    newest = {each.giver: each.text for each in held}
+    distinct = {(each.giver, each.claims.kid): each for each in known}
+    found += await crossings.show_tokens(ways, [(each.giver, each.text, each.claims) for each in distinct.values()])
+    ways = [
+        await crossings.read_absent(way, repository, newest[way.door.name]) if way.door.name in newest else way
+        for way in ways
+    ]
+    pushing = {each.giver: each.text for each in known if "push" in each.claims.access.get(repository, ())}
+    if question.uploads and pushing:
+        ways, opened = await crossings.open_uploads(ways, repository, pushing)
+        found += opened
+        if question.mount_from:
+            ways = [
+                await crossings.mount(way, repository, question.mount_from, pushing[way.door.name])
+                if way.door.name in pushing
+                else way
+                for way in ways
+            ]
+    else:
+        gaps.append(Gap("uploads", _why_no_uploads(question, bool(known))))
+    found += await crossings.show_csrf(ways)
+    return ways, found, gaps
+
+
+def _why_no_uploads(question: Question, logged_in: bool) -> str:
+    if not question.uploads:
+        return "--no-upload was given"
+    if question.credentials is None:
+        return "no credentials were given"
+    return "the account may push to no project that was tried" if logged_in else "no login gave a token"
+
+
+def _require_no_redirect(ways: Sequence[Way]) -> None:
+    for way in ways:
+        if 300 <= way.door.ping.status < 400:
+            place = way.door.ping.headers.get("location", "elsewhere")
+            raise Unavailable(f"{way.door.url} sends everybody to {place}. Give that address instead.")
+
+
+def _silent(ways: Sequence[Way]) -> tuple[Door, ...]:
+    return tuple(way.door for way in ways if not way.door.ping.status)

@@ -1,0 +1,62 @@
+"""The projects that a caller sees, and a repository to try."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from mooring.doctor.observations import Answer, Project
+from mooring.doctor.outside.asking import Line, answer, content
+
+DEFAULT: Final = "library"
+NAME: Final = "mooring-doctor"
+LOOKED_AT: Final = 5
+
+
+async def listed(line: Line, authorization: str | None) -> tuple[Answer, tuple[Project, ...]]:
+    reply = await line.ask("GET", "/api/v2.0/projects?page=1&page_size=50&sort=name", authorization=authorization)
+    rows = content(reply)
+    projects = tuple(_project(row) for row in rows) if isinstance(rows, list) else ()
+    return answer(reply, body=reply.status != 200), projects
+
+
+async def compared(line: Line, authorization: str | None, projects: Sequence[Project]) -> tuple[Project, ...]:
+    """The first few also by their own address, which Harbor may answer from a cache."""
+    looked_at = []
+    for project in projects[:LOOKED_AT]:
+        reply = await line.ask(
+            "GET",
+            f"/api/v2.0/projects/{quote(project.name, safe='')}",
+            authorization=authorization,
+            headers={"x-is-resource-name": "true"},
+        )
+        found = content(reply)
+        direct = int(found.get("project_id") or 0) if isinstance(found, dict) else None
+        looked_at.append(replace(project, direct_id=direct, direct_status=reply.status))
+    return (*looked_at, *projects[LOOKED_AT:])
+
+
+def candidates(projects: Iterable[Project]) -> list[str]:
+    """Repositories that could be tried, the likeliest first; never of a proxy cache, which would ask upstream."""
+    names = [project.name for project in projects if not project.proxy]
+    ordered = sorted(names, key=lambda name: name != DEFAULT)
+    return [f"{name}/{NAME}" for name in ordered[:10]] or [f"{DEFAULT}/{NAME}"]
+
+
+def seconds_of(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0
+
+
+def _project(row: Any) -> Project:
+    metadata = row.get("metadata") or {}
+    return Project(
+        name=str(row.get("name", "")),
+        id=int(row.get("project_id") or 0),
+        public=str(metadata.get("public", "")).lower() == "true",
+        created_at=seconds_of(str(row.get("creation_time", ""))),
+        proxy=bool(row.get("registry_id")),
+    )

@@ -1,0 +1,20 @@
+"""Sentences in both languages of a report."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True)
+class Text:
+    en: str
+    zh: str
+
+    def of(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+def same(text: str) -> Text:
+    """What reads alike in every language: a log line, an address."""
+    return Text(text, text)

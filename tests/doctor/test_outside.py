@@ -1,0 +1,107 @@
+"""Each cause is named from outside, and nothing is named that is not there."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from mooring.doctor.bundle import decode, encode
+from mooring.doctor.examination import Diagnosis, diagnose
+from mooring.doctor.observations import Observations
+from mooring.doctor.outside.harbor import examine
+from mooring.doctor.report import page, text
+from mooring.doctor.report.document import document
+from mooring.doctor.texts import Language
+from mooring.egress.client import Egress, Policy
+from tests.doctor.harbor import ADMIN, ROBOT, Key, make_key
+from tests.doctor.scenarios import SCENARIOS, Scenario, running
+
+AT_ONCE = 24
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class Run:
+    diagnosis: Diagnosis
+    seconds: float
+    uploads_left: int
+
+
+@pytest.fixture(scope="module")
+def runs() -> Mapping[str, Run]:
+    """All scenarios, side by side: most of the time each waits for a lock of 1.5 s."""
+    key, other = make_key(), make_key()
+
+    async def everything() -> Mapping[str, Run]:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(scenario: Scenario) -> Run:
+            async with places:
+                return await run(scenario, key, other)
+
+        found = await asyncio.gather(*(one(scenario) for scenario in SCENARIOS))
+        return {scenario.name: each for scenario, each in zip(SCENARIOS, found, strict=True)}
+
+    return asyncio.run(everything())
+
+
+async def run(scenario: Scenario, key: Key, other: Key) -> Run:
+    started = time.monotonic()
+    policy = Policy(private=True, timeout_seconds=scenario.timeout_seconds)
+    async with running(scenario, key, other) as (harbor, question), Egress(policy) as egress:
+        asked, gaps = await examine(egress, question)
+        left = sum(len(core.registry.uploads) for core in harbor.cores)
+    seen = Observations(made_at=time.time(), tool="test", target="harbor", asked=asked, gaps=gaps)
+    return Run(diagnose(seen), time.monotonic() - started, left)
+
+
+def causes(diagnosis: Diagnosis) -> set[str]:
+    return {finding.cause or "?" for finding in diagnosis.findings}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_names_the_cause_and_no_other(scenario: Scenario, runs: Mapping[str, Run]) -> None:
+    found = runs[scenario.name]
+    shown = [
+        (finding.cause, finding.title.en, [text.en for text in finding.evidence])
+        for finding in found.diagnosis.findings
+    ]
+    assert causes(found.diagnosis) == scenario.causes, shown
+    assert found.uploads_left == 0, "an upload that was opened was not cancelled"
+
+
+def test_keeps_no_secret(runs: Mapping[str, Run]) -> None:
+    """Neither a report of any form nor the bundle has a password or a token."""
+    for scenario in SCENARIOS:
+        diagnosis = runs[scenario.name].diagnosis
+        kept = [encode(diagnosis.seen).decode()]
+        for language in LANGUAGES:
+            report = document(diagnosis, language)
+            kept += [json.dumps(report), text.rendered(report, language), page.rendered(report, language)]
+        for form in kept:
+            for _, password in (ADMIN, ROBOT):
+                assert password not in form
+            assert not re.search(r"eyJ|Basic [A-Za-z0-9+/]{8}", form), scenario.name
+
+
+def test_a_bundle_is_diagnosed_alike(runs: Mapping[str, Run]) -> None:
+    for found in runs.values():
+        assert diagnose(decode(encode(found.diagnosis.seen))) == found.diagnosis
+
+
+def test_prints_what_was_named(runs: Mapping[str, Run], capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print()
+        for scenario in SCENARIOS:
+            found = runs[scenario.name]
+            named = ", ".join(sorted(causes(found.diagnosis))) or "nothing"
+            evidence = next((text.en for finding in found.diagnosis.findings for text in finding.evidence), "")
+            print(f"{scenario.name:58} {named:14} {found.seconds:5.1f} s  {evidence[:100]}")
+    assert {f"RC{number}" for number in range(1, 25)} - {"RC15", "RC17", "RC19"} <= {
+        cause for found in runs.values() for cause in causes(found.diagnosis)
+    }
