@@ -185,7 +185,8 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     async def readyz(_request: Request) -> Response:
         failures = dict(parts.readiness.failures())
-        body = {"ready": not failures, "replica": parts.replica, "failed": failures}
+        warnings = dict(parts.readiness.warnings)
+        body = {"ready": not failures, "replica": parts.replica, "failed": failures, "warnings": warnings}
         return JSONResponse(body, 503 if failures else 200)
 
     async def metrics(_request: Request) -> Response:
@@ -272,9 +273,14 @@ async def beat(parts: Parts) -> None:
         clock_error=error,
         server=naming.server(),
         host=naming.host(),
+        master_keys=parts.master_key.fingerprints,
     )
     try:
-        await parts.database.write(heartbeat.beat, parts.clock.now(), parts.replica, pulse)
+        now = parts.clock.now()
+        await parts.database.write(heartbeat.beat, now, parts.replica, pulse)
+        twice = heartbeat.namesakes(await parts.database.read(heartbeat.known), now)
+        own = naming.given_name(parts.settings)
+        parts.readiness.warnings = {"name": heartbeat.shared_name(own, twice[own])} if own in twice else {}
     except DBAPIError:
         # A schema that is not ours may have no place for it.
         if not parts.readiness.wrong():

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         None, description="32 bytes in base64. Made in the data directory if unset; with PostgreSQL it must be given."
     )
     master_key_file: Path | None = Field(None, description="A file that holds the master key instead.")
+    master_key_previous: SecretStr | None = Field(
+        None, description="The master key before this one, while `mooring master-key replace` is ahead."
+    )
+    master_key_previous_file: Path | None = Field(None, description="A file that holds that one instead.")
 
     token_life_seconds: int = Field(1800, ge=60, le=LONGEST_TOKEN_LIFE, description="Life of an access token.")
     refresh_token_life_days: int = Field(30, ge=1, le=3650, description="Life of an unused refresh token.")

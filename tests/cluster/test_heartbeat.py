@@ -9,6 +9,8 @@ from mooring.cluster import heartbeat
 from mooring.cluster.heartbeat import FORGET, LIFE, Pulse
 from mooring.database import schema
 from mooring.database.sqlite import SQLite
+from mooring.database.time import database_time
+from mooring.errors import PreconditionFailed
 
 READY, UNREADY = Pulse(ready=True), Pulse(ready=False, failed={"store": "away"})
 
@@ -29,7 +31,7 @@ def test_only_ready_and_living_replicas_serve(database: SQLite) -> None:
 
 
 def test_what_a_replica_says_of_itself_is_kept(database: SQLite) -> None:
-    pulse = Pulse(False, {"store": "away"}, ["a", "b"], 3, -5, 7)
+    pulse = Pulse(False, {"store": "away"}, ["a", "b"], 3, -5, 7, "a1b2c3", "host", ["fingerprint"])
     database.write_now(heartbeat.beat, 1, "one", READY)
     database.write_now(heartbeat.beat, 2, "one", pulse)
     (found,) = database.read_now(heartbeat.known)
@@ -46,3 +48,40 @@ def test_one_that_died_is_forgotten_in_the_end(database: SQLite) -> None:
     database.write_now(heartbeat.beat, 0, "dead", READY)
     database.write_now(heartbeat.beat, FORGET + 1, "new", READY)
     assert [replica.name for replica in database.read_now(heartbeat.known)] == ["new"]
+
+
+def on(server: str, host: str = "host") -> Pulse:
+    return Pulse(ready=True, server=server, host=host)
+
+
+def test_two_servers_under_one_name_are_noticed(database: SQLite) -> None:
+    for now in (1, 2):
+        database.write_now(heartbeat.beat, now, "web/7-a", on("a", "east"))
+        database.write_now(heartbeat.beat, now, "web/7-b", on("b", "west"))
+    found = database.read_now(heartbeat.known)
+    assert len(found) == 2, "neither has written over the other"
+    assert heartbeat.namesakes(found, 2) == {"web": ["east", "west"]}
+    assert "on east and west" in heartbeat.shared_name("web", ["east", "west"])
+
+
+def test_workers_of_one_server_may_share_its_name(database: SQLite) -> None:
+    for name in ("web/7-a", "web/8-a"):
+        database.write_now(heartbeat.beat, 1, name, on("a"))
+    assert heartbeat.namesakes(database.read_now(heartbeat.known), 2) == {}
+
+
+def test_the_successor_of_one_that_was_killed_has_its_name_to_itself(database: SQLite) -> None:
+    database.write_now(heartbeat.beat, 1, "web/7-a", on("a"))
+    for now in (2, 3):
+        database.write_now(heartbeat.beat, now, "web/7-b", on("b"))
+    assert heartbeat.namesakes(database.read_now(heartbeat.known), 3) == {}
+
+
+def test_the_next_master_key_is_waited_for_by_name(database: SQLite) -> None:
+    now = database.read_now(database_time)
+    database.write_now(heartbeat.beat, now, "new", Pulse(ready=True, master_keys=["next", "old"]))
+    database.write_now(heartbeat.beat, now, "wrong", Pulse(False, {"master_key": "no"}, master_keys=["another"]))
+    database.read_now(heartbeat.require_holding, "next")
+    database.write_now(heartbeat.beat, now, "late", Pulse(ready=True, master_keys=["old"]))
+    with pytest.raises(PreconditionFailed, match="not given the new master key yet: late"):
+        database.read_now(heartbeat.require_holding, "next")

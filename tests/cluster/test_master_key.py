@@ -61,6 +61,36 @@ def test_a_missing_key_is_not_replaced(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_with_the_previous_one_what_either_sealed_can_be_opened() -> None:
+    old, new = secrets.token_bytes(32), secrets.token_bytes(32)
+    both = MasterKey(new, old)
+    for sealing in (MasterKey(old), MasterKey(new), both):
+        assert both.open(sealing.seal(b"secret", "purpose"), "purpose") == b"secret"
+    with pytest.raises(ConfigurationError):
+        MasterKey(old).open(both.seal(b"secret", "purpose"), "purpose")
+
+
+def test_the_one_to_seal_with_is_the_one_that_made_the_check_value() -> None:
+    old, new = secrets.token_bytes(32), secrets.token_bytes(32)
+    both = MasterKey(new, old)
+    for single in (MasterKey(old), MasterKey(new)):
+        assert both.matching(single.check_value()).fingerprints == single.fingerprints
+    with pytest.raises(ConfigurationError, match="while it is being replaced"):
+        both.matching(key().check_value())
+
+
+def test_the_previous_one_can_be_given_as_a_variable_or_a_file(tmp_path: Path) -> None:
+    text, previous = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
+    (tmp_path / "previous").write_text(previous + "\n")
+    by_variable = master_key(load(master_key=text, master_key_previous=previous), create=False)
+    by_file = master_key(load(master_key=text, master_key_previous_file=tmp_path / "previous"), create=False)
+    assert by_variable.fingerprints == by_file.fingerprints
+    assert len(set(by_file.fingerprints)) == 2
+    assert master_key(load(master_key=text, master_key_previous=text), create=False).replaces is False
+    with pytest.raises(ConfigurationError, match="MOORING_MASTER_KEY_PREVIOUS_FILE, not both"):
+        master_key(load(master_key=text, master_key_previous=previous, master_key_previous_file=tmp_path), create=False)
+
+
 @pytest.mark.parametrize("text", ["", "not base64!", base64.b64encode(b"short").decode()])
 def test_a_damaged_key_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "master.key").write_text(text)

@@ -34,6 +34,8 @@ EXAMPLES: Final[dict[str, object]] = {
     "store": "file:///var/lib/mooring/objects",
     "master_key": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     "master_key_file": "/etc/mooring/master.key",
+    "master_key_previous": "Zm9ydHktdHdvIGlzIG5vdCBhIGdvb2Qgc2VjcmV0LiE=",
+    "master_key_previous_file": "/etc/mooring/master.key.previous",
 }
 """What a setting without a default may look like."""
 

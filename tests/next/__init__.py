@@ -1,7 +1,7 @@
 """The version after this one, for tests of upgrades: the same program with two more revisions of the schema.
 
 `python -m tests.next serve` (or `migrate`, `cluster status`, …) is `mooring` of that version; settings are the same.
-So a replica of the next version is a `tests.faults.replica.Replica` with `module="tests.next"`, and a roll from one
+So a replica of the next version is a `tests.replicas.replica.Replica` with `module="tests.next"`, and a roll from one
 version to the next is: start each replica again with that module, then `python -m tests.next migrate --phase after`.
 
 - `next_before` adds `tags.berth`, with a default that the database fills in for who does not know the column.

@@ -92,6 +92,12 @@ class Acknowledged:
     def prepare(self, cluster_id: str) -> None:
         self._store.prepare(cluster_id)
 
+    def marker(self) -> str | None:
+        return self._store.marker()
+
+    def mark(self, cluster_id: str) -> None:
+        self._store.mark(cluster_id)
+
     def keys(self) -> Iterator[str]:
         return self._store.keys()
 

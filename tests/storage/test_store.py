@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from mooring.errors import TooLarge, Unavailable
+from mooring.errors import Foreign, TooLarge, Unavailable
 from mooring.storage import ObjectBusy, ObjectMissing, OffsetMismatch, Store, new_key
-from tests.storage.conftest import OpenStore
+from tests.storage.conftest import CLUSTER, OpenStore
 from tests.storage.objects import GIB, append, broken, chunked, ignore, read
 
 MIB = 1024 * 1024
@@ -237,3 +237,15 @@ async def test_many_objects_are_written_at_once(store: Store) -> None:
 
 async def test_a_store_that_works_passes_its_check(store: Store) -> None:
     await store.check()
+
+
+async def test_a_store_is_made_anothers_and_this_ones_again(open_store: OpenStore) -> None:
+    store, other = open_store(), open_store()
+    await append(store, KEY, 0, b"cargo")
+    await asyncio.to_thread(other.mark, "another")
+    assert await asyncio.to_thread(other.marker) == "another"
+    with pytest.raises(Foreign, match="belongs to another registry"):
+        await store.check()
+    await asyncio.to_thread(store.mark, CLUSTER)
+    await store.check()
+    assert await read(store, KEY) == b"cargo"

@@ -15,10 +15,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from mooring.access.tables import signing_key_acknowledgements as acknowledgements
 from mooring.access.tables import signing_keys
+from mooring.cluster import identity
 from mooring.cluster.clock import SECOND
-from mooring.cluster.heartbeat import serving
+from mooring.cluster.heartbeat import require_holding, serving
 from mooring.cluster.master_key import MasterKey
 from mooring.database import locks, rows
+from mooring.errors import Conflict
 from mooring.settings import LONGEST_TOKEN_LIFE
 
 ALGORITHM = "ES256"
@@ -70,6 +72,7 @@ def load(connection: Connection, master_key: MasterKey) -> Keyring:
 
 def create(connection: Connection, master_key: MasterKey, now: int) -> str:
     """Add a pending key; answers its kid."""
+    hold(connection)
     key = ECKey.generate_key(CURVE, private=True)
     kid = key.thumbprint()
     private = json.dumps(key.as_dict(private=True)).encode()
@@ -78,7 +81,7 @@ def create(connection: Connection, master_key: MasterKey, now: int) -> str:
             kid=kid,
             algorithm=ALGORITHM,
             public_key=json.dumps(key.as_dict(private=False)),
-            sealed_private_key=master_key.seal(private, _purpose(kid)),
+            sealed_private_key=identity.sealing(connection, master_key).seal(private, _purpose(kid)),
             state="pending",
             created_at=now,
         )
@@ -119,6 +122,25 @@ def advance(connection: Connection, now: int) -> None:
         if live <= set(connection.scalars(known)):
             _activate(connection, kid, now)
     connection.execute(delete(signing_keys).where(signing_keys.c.state == "retiring", signing_keys.c.expires_at < now))
+
+
+def replace_master_key(connection: Connection, master_key: MasterKey) -> int:
+    """Seal all that was sealed with the previous master key with the current one; answers how many keys that were.
+
+    All replicas can open either before, and nobody makes a key meanwhile, so that none of them notices. Raises
+    PreconditionFailed where one can't, Conflict when it was done before, Foreign when neither key is the database's.
+    """
+    hold(connection)
+    old, new = identity.sealing(connection, master_key).fingerprints[0], master_key.fingerprints[0]
+    if old == new:
+        raise Conflict("The database is sealed with this master key already. Nothing was changed.")
+    require_holding(connection, new)
+    found = connection.execute(select(signing_keys.c.kid, signing_keys.c.sealed_private_key)).all()
+    for kid, sealed in found:
+        anew = master_key.seal(master_key.open(sealed, _purpose(kid)), _purpose(kid))
+        connection.execute(update(signing_keys).where(signing_keys.c.kid == kid).values(sealed_private_key=anew))
+    identity.put_master_key(connection, master_key)
+    return len(found)
 
 
 def rotation_due(connection: Connection, now: int, key_life: int) -> bool:

@@ -14,6 +14,7 @@ from mooring.cli.options import Config, Data
 from mooring.cluster import heartbeat
 from mooring.cluster.clock import SECOND
 from mooring.cluster.heartbeat import Replica
+from mooring.database import schema
 
 application = typer.Typer(help="The replicas of this registry.", no_args_is_help=True)
 
@@ -27,16 +28,17 @@ def status(
     """Show each replica: version, keys, clock, configuration, failed checks. Exit 1 when one is not ready."""
     with opened(config, data) as parts:
         now, replicas = parts.clock.now(), parts.database.read_now(heartbeat.known)
+        left = [revision.name for revision in parts.database.read_now(schema.pending)]
     if as_json:
         print(json.dumps([{**asdict(replica), "alive": replica.alive(now)} for replica in replicas], indent=2))
     else:
-        _print(replicas, now)
+        _print(replicas, now, left)
     if not all(replica.pulse.ready and replica.alive(now) for replica in replicas):
         raise typer.Exit(1)
 
 
-def _print(replicas: Sequence[Replica], now: int) -> None:
-    table = Table("replica", "version", "ready", "keys", "configuration", "clock", "seen")
+def _print(replicas: Sequence[Replica], now: int, left: Sequence[str]) -> None:
+    table = Table("replica", "version", "schema", "ready", "keys", "configuration", "clock", "seen")
     for replica in replicas:
         pulse = replica.pulse
         clock = f"{pulse.clock_offset / SECOND:+.3f} s ± {pulse.clock_error / SECOND:.3f}"
@@ -44,6 +46,7 @@ def _print(replicas: Sequence[Replica], now: int) -> None:
         table.add_row(
             replica.name,
             replica.version,
+            replica.schema,
             _state(replica, now),
             str(len(pulse.keys)),
             f"version {pulse.configuration_version}",
@@ -55,6 +58,14 @@ def _print(replicas: Sequence[Replica], now: int) -> None:
     for replica in replicas:
         for check, reason in replica.pulse.failed.items():
             console.print(f"{replica.name}: {check}: {reason}", markup=False, soft_wrap=True)
+    for name, hosts in heartbeat.namesakes(replicas, now).items():
+        console.print(f"{name}: {heartbeat.shared_name(name, hosts)}", markup=False, soft_wrap=True)
+    if left:
+        console.print(
+            f"Schema {', '.join(left)} is left to be applied, once no older version is needed any more: "
+            "mooring migrate --phase after",
+            soft_wrap=True,
+        )
 
 
 def _state(replica: Replica, now: int) -> str:

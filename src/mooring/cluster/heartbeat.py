@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Column, Connection, Row, delete, select, update
 
 from mooring import __version__
 from mooring.cluster.clock import SECOND
@@ -45,6 +46,10 @@ class Replica:
     seen_at: int
     pulse: Pulse
 
+    @property
+    def given_name(self) -> str:
+        return self.name.rpartition("/")[0]
+
     def alive(self, now: int) -> bool:
         return self.seen_at > now - LIFE
 
@@ -84,19 +89,59 @@ def known(connection: Connection) -> Sequence[Replica]:
     ]
 
 
-def require_upgraded(connection: Connection, revision: str) -> None:
-    """Raises PreconditionFailed, with their names, while replicas live that don't know this revision of the schema.
+def namesakes(found: Sequence[Replica], now: int) -> Mapping[str, Sequence[str]]:
+    """Hosts of the servers that live under one name, where there is more than one of them.
 
-    One that may not serve anyway, and says so, does not count.
+    One that was killed, and whose successor has its name, has not been seen since that one began.
     """
-    columns = (replicas.c.name, replicas.c.schema, replicas.c.failed)
-    living = connection.execute(select(*columns).where(replicas.c.seen_at > database_time(connection) - LIFE))
-    old = sorted(row.name for row in living if _lacks(row.schema, revision) and "schema" not in row.failed)
+    servers: dict[str, dict[str, list[Replica]]] = {}
+    for replica in found:
+        if replica.alive(now):
+            servers.setdefault(replica.given_name, {}).setdefault(replica.pulse.server, []).append(replica)
+    twice = {}
+    for name, by_server in servers.items():
+        latest = max(min(each.started_at for each in workers) for workers in by_server.values())
+        living = [workers[0] for workers in by_server.values() if max(each.seen_at for each in workers) >= latest]
+        if len(living) > 1:
+            twice[name] = sorted(each.pulse.host for each in living)
+    return twice
+
+
+def shared_name(name: str, hosts: Sequence[str]) -> str:
+    """What to tell people of such a name."""
+    return (
+        f"{len(hosts)} servers call themselves {name}, on {' and '.join(hosts)}. They serve all the same; "
+        "give each a MOORING_REPLICA of its own, so that you can tell them apart."
+    )
+
+
+def require_upgraded(connection: Connection, revision: str) -> None:
+    """Raises PreconditionFailed, with their names, while replicas live that don't know this revision of the schema."""
+    old = [row.name for row in _living(connection, "schema", replicas.c.schema) if _lacks(row.schema, revision)]
     if old:
         raise PreconditionFailed(
             f"Schema {revision} takes away what these replicas still need: {', '.join(old)}. Upgrade or stop them "
             f"first. One that was killed counts for {LIFE // SECOND} seconds."
         )
+
+
+def require_holding(connection: Connection, fingerprint: str) -> None:
+    """Raises PreconditionFailed, with their names, while replicas live that don't hold this master key."""
+    columns = _living(connection, "master_key", replicas.c.master_keys)
+    without = [row.name for row in columns if fingerprint not in row.master_keys]
+    if without:
+        raise PreconditionFailed(
+            f"These replicas were not given the new master key yet: {', '.join(without)}. Restart them with the new "
+            "one as MOORING_MASTER_KEY and the old one as MOORING_MASTER_KEY_PREVIOUS first. One that was killed "
+            f"counts for {LIFE // SECOND} seconds."
+        )
+
+
+def _living(connection: Connection, check: str, *columns: Column[Any]) -> Sequence[Row[Any]]:
+    """Of the replicas that live, but for those that don't serve because this check of theirs fails."""
+    living = replicas.c.seen_at > database_time(connection) - LIFE
+    found = connection.execute(select(replicas.c.name, replicas.c.failed, *columns).where(living))
+    return sorted((row for row in found if check not in row.failed), key=lambda row: str(row.name))
 
 
 def _lacks(newest: str, revision: str) -> bool:

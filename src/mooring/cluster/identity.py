@@ -48,3 +48,13 @@ def require_master_key(connection: Connection, master_key: MasterKey) -> None:
     check_value = connection.execute(_CHECK).scalar()
     if check_value is not None:
         master_key.require(check_value)
+
+
+def sealing(connection: Connection, master_key: MasterKey) -> MasterKey:
+    """The key to seal with: while it is being replaced, the old one, which every replica holds. Raises Foreign."""
+    return master_key.matching(connection.execute(_CHECK).scalar())
+
+
+def put_master_key(connection: Connection, master_key: MasterKey) -> None:
+    """From now on all that is sealed must be sealed with this one."""
+    connection.execute(update(cluster).where(cluster.c.id == 1).values(master_key_check=master_key.check_value()))

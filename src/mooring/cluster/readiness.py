@@ -32,6 +32,8 @@ class Readiness:
         self._failed: Mapping[str, str] = {}
         self._wrong: Mapping[str, str] = {}
         self._looked_at = float("-inf")
+        self.warnings: Mapping[str, str] = {}
+        """What should be mended, and keeps nobody from serving."""
 
     async def look(self) -> None:
         results = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))

@@ -39,18 +39,37 @@ class FileStore:
     def prepare(self, cluster_id: str) -> None:
         """Make the folders and the marker. Raises Foreign when the marker is another cluster's."""
         with translated_errors():
-            for number in range(256):
-                (self.directory / f"{number:02x}").mkdir(parents=True, exist_ok=True)
-            marker = self.directory / MARKER
-            if not marker.exists():
-                # Written aside: half a marker would make this store somebody else's.
-                aside = marker.with_name(f"{MARKER}.new")
-                aside.write_text(cluster_id + "\n")
-                _sync(aside)
-                aside.replace(marker)
+            self._make_folders()
+            if self.marker() is None:
+                self._write_marker(cluster_id)
             _sync(self.directory)
         self.cluster_id = cluster_id
         self._require_marker()
+
+    def marker(self) -> str | None:
+        with translated_errors():
+            try:
+                return (self.directory / MARKER).read_text(errors="replace").strip()
+            except FileNotFoundError:
+                return None
+
+    def mark(self, cluster_id: str) -> None:
+        with translated_errors():
+            self._make_folders()
+            self._write_marker(cluster_id)
+            _sync(self.directory)
+        self.cluster_id = cluster_id
+
+    def _make_folders(self) -> None:
+        for number in range(256):
+            (self.directory / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+
+    def _write_marker(self, cluster_id: str) -> None:
+        """Written aside: half a marker would make this store somebody else's."""
+        aside = self.directory / f"{MARKER}.new"
+        aside.write_text(cluster_id + "\n")
+        _sync(aside)
+        aside.replace(self.directory / MARKER)
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator["FileWriter"]:

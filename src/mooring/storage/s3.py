@@ -7,17 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from botocore.exceptions import ClientError
-
 from mooring.errors import Foreign, Unavailable
 from mooring.storage.s3_client import (
     ANSWER_SECONDS,
-    MISSING,
     SEND_SECONDS,
     Bucket,
     Client,
     abort,
-    code_of,
     connected,
     translated_errors,
 )
@@ -141,19 +137,21 @@ class S3Store:
         await self._require_marker(await self.client())
 
     def prepare(self, cluster_id: str) -> None:
-        async def mark(client: Client) -> None:
-            where = {"Bucket": self.bucket.name, "Key": self.bucket.prefix + MARKER}
-            async with translated_errors():
-                try:
-                    await client.head_object(**where)
-                except ClientError as error:
-                    if code_of(error) not in MISSING:
-                        raise
-                    await client.put_object(**where, Body=f"{cluster_id}\n".encode())
-            await self._require_marker(client)
-
+        if self.marker() is None:
+            self.mark(cluster_id)
         self.cluster_id = cluster_id
-        self._apart(mark)
+        self._apart(self._require_marker)
+
+    def marker(self) -> str | None:
+        return self._apart(self._marker)
+
+    def mark(self, cluster_id: str) -> None:
+        async def put(client: Client) -> None:
+            async with translated_errors():
+                await client.put_object(**self._marked, Body=f"{cluster_id}\n".encode())
+
+        self._apart(put)
+        self.cluster_id = cluster_id
 
     def keys(self) -> Iterator[str]:
         async def listed(client: Client) -> list[str]:
@@ -184,15 +182,24 @@ class S3Store:
 
     async def _require_marker(self, client: Client) -> None:
         place = f"s3://{self.bucket.name}/{self.bucket.prefix}"
-        try:
-            async with translated_errors():
-                answer = await client.get_object(Bucket=self.bucket.name, Key=self.bucket.prefix + MARKER)
-                async with answer["Body"] as body:
-                    found = (await body.read()).decode(errors="replace").strip()
-        except ObjectMissing as error:
-            raise Foreign(f"The store at {place} has no marker: it is not this registry's.") from error
+        found = await self._marker(client)
+        if found is None:
+            raise Foreign(f"The store at {place} has no marker: it is not this registry's.")
         if found != self.cluster_id:
             raise Foreign(f"The store at {place} belongs to another registry ({found[:40]}).")
+
+    async def _marker(self, client: Client) -> str | None:
+        try:
+            async with translated_errors():
+                answer = await client.get_object(**self._marked)
+                async with answer["Body"] as body:
+                    return str((await body.read()).decode(errors="replace").strip())
+        except ObjectMissing:
+            return None
+
+    @property
+    def _marked(self) -> dict[str, str]:
+        return {"Bucket": self.bucket.name, "Key": self.bucket.prefix + MARKER}
 
     async def _names(self, client: Client, prefix: str) -> AsyncIterator[str]:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name, Prefix=prefix)

@@ -121,6 +121,14 @@ class Store(Protocol):
         """Make what the store needs, with the cluster's marker. Blocks. Raises a MooringError where it can't be."""
         ...
 
+    def marker(self) -> str | None:
+        """The id of the cluster that the store belongs to. Blocks."""
+        ...
+
+    def mark(self, cluster_id: str) -> None:
+        """Make it this cluster's, whatever it was. Blocks."""
+        ...
+
     def keys(self) -> Iterator[str]:
         """Every object's key. Walks over the whole store and blocks: for `mooring check`, never for a request."""
         ...
