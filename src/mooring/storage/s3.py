@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
+from botocore.exceptions import ClientError
+
 from mooring.errors import Foreign, Unavailable
 from mooring.storage.s3_client import (
     ANSWER_SECONDS,
@@ -14,6 +16,7 @@ from mooring.storage.s3_client import (
     Bucket,
     Client,
     abort,
+    code_of,
     connected,
     translated_errors,
 )
