@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -48,12 +49,16 @@ def formatter(form: str) -> logging.Formatter:
 
 
 def _facts(form: str) -> list[Processor]:
-    exceptions = [] if _is_text(form) else [structlog.processors.dict_tracebacks]
-    return [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), *exceptions]
+    # The values of local variables stay out, here and below: they may be passwords, and may be large.
+    traces = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    said: list[Processor] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    return said if _is_text(form) else [*said, traces]
 
 
 def _renderer(form: str) -> Processor:
-    return structlog.dev.ConsoleRenderer() if _is_text(form) else structlog.processors.JSONRenderer()
+    if _is_text(form):
+        return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    return structlog.processors.JSONRenderer()
 
 
 def _is_text(form: str) -> bool:
