@@ -177,6 +177,9 @@ def routes(parts: Parts) -> list[BaseRoute]:
         parts.credentials, parts.standings, parts.keys, parts.clock, parts.database, parts.configuration
     )
 
+    async def token(request: Request) -> Response:
+        return await (tokens.post if request.method == "POST" else tokens.get)(request)
+
     async def jwks(_request: Request) -> Response:
         return JSONResponse(parts.keys.keyring.jwks(), headers={"cache-control": "max-age=60"})
 
@@ -199,8 +202,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     return [
         Explained("/", front),
-        Explained("/service/token", tokens.get, methods=["GET"]),
-        Explained("/service/token", tokens.post, methods=["POST"]),
+        Explained("/service/token", token, methods=["GET", "POST"]),
         Explained("/.well-known/jwks.json", jwks),
         Explained("/livez", livez),
         Explained("/readyz", readyz),
@@ -213,7 +215,7 @@ class Explained(Route):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.methods and scope["method"] not in self.methods:
-            raise MethodNotAllowed(f"{scope['method']} is not supported here.")
+            raise MethodNotAllowed(f"{scope['method']} is not supported here.", allowed=self.methods)
         await self.app(scope, receive, send)
 
 

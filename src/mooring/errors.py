@@ -1,6 +1,6 @@
 """One tree of errors. Each class knows its HTTP status and its stable code; `http.answers` writes them down."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 
@@ -65,6 +65,15 @@ class MethodNotAllowed(MooringError):
     status = 405
     code = "UNSUPPORTED"
     message = "This method is not supported here."
+
+    def __init__(self, message: str | None = None, *, allowed: Iterable[str]) -> None:
+        super().__init__(message)
+        self._allowed = ", ".join(sorted(allowed))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Allow` comes with every 405 (RFC 9110, section 15.5.6)."""
+        return {"allow": self._allowed}
 
 
 class TooLarge(MooringError):

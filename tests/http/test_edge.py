@@ -51,6 +51,25 @@ def test_every_error_is_told_in_one_shape(site: Site, method: str, path: str, st
         assert reply.error["message"].endswith((".", ")"))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/service/token", "GET, HEAD, POST"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("POST", "/v2/", "GET, HEAD"),
+        ("POST", "/v2/_catalog", "GET, HEAD"),
+        ("PATCH", "/v2/library/app/manifests/latest", "DELETE, GET, HEAD, PUT"),
+        ("PATCH", "/api/v2.0/users", "GET, POST"),
+        ("PATCH", "/api/v2.0/projects/library", "DELETE, GET, PUT"),
+        ("PATCH", "/api/v2.0/projects/library/repositories/app", "DELETE, GET, PUT"),
+    ],
+)
+def test_an_unknown_method_is_told_which_there_are(site: Site, method: str, path: str, allowed: str) -> None:
+    reply = site.ask(method, path, ADMIN)
+    assert (reply.status, reply.header("allow")) == (405, allowed)
+
+
 def test_every_answer_of_the_registry_names_the_protocol(site: Site) -> None:
     """Docker takes an answer without it for that of something else."""
     for headers in ([], ADMIN):

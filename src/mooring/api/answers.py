@@ -1,13 +1,15 @@
 """How answers look beside their bodies: errors, and where something new is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from mooring.errors import Invalid, MethodNotAllowed, NotFound
 from mooring.refusals import Refused
@@ -59,12 +61,23 @@ async def refused(request: Request, error: Exception) -> NoReturn:
     raise error
 
 
-async def http_error(_request: Request, error: Exception) -> NoReturn:
-    """Starlette's and FastAPI's own errors: an unknown path or method, a body that is no JSON."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        raise NotFound("The API has no such path.") from error
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        raise MethodNotAllowed(f"This path does not have this method; it has {allowed}.") from error
-    raise Invalid(str(error.detail)) from error
+def http_error(routes: Sequence[APIRoute]) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+    """For Starlette's and FastAPI's own errors: an unknown path or method, a body that is no JSON."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            raise NotFound("The API has no such path.") from error
+        if error.status_code == 405:
+            allowed = _methods_here(routes, request)
+            text = f"This path does not have this method; it has {', '.join(allowed)}."
+            raise MethodNotAllowed(text, allowed=allowed) from error
+        raise Invalid(str(error.detail)) from error
+
+    return answer
+
+
+def _methods_here(routes: Sequence[APIRoute], request: Request) -> list[str]:
+    """Of all routes with this path: the framework names only the first one's."""
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in here for method in route.methods or ()})

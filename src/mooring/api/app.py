@@ -74,7 +74,7 @@ def _routes(router: APIRouter) -> list[APIRoute]:
 
 
 def _application() -> FastAPI:
-    declared()
+    routes = [route for route, _ in declared()]
     application = ManagementApi(
         title="Mooring",
         version=__version__,
@@ -87,7 +87,7 @@ def _application() -> FastAPI:
         responses=answers.DOCUMENTED,
         exception_handlers={
             RequestValidationError: answers.invalid_request,
-            HTTPException: answers.http_error,
+            HTTPException: answers.http_error(routes),
             Refused: answers.refused,
         },
     )

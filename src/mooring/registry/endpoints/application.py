@@ -17,6 +17,7 @@ from mooring.registry.registry import Registry, Visit
 
 CATALOG_SCOPE = "registry:catalog:*"
 LONGEST_PATH = 4096
+READS = ("GET", "HEAD")
 _COMPILED = [(route.pattern, route.methods) for route in ROUTES]
 
 
@@ -38,7 +39,9 @@ class RegistryApplication:
         name, reference, methods = _matched(path)
         method = methods.get(request.method)
         if method is None:
-            raise MethodNotAllowed(f"{request.method} is not supported here; {', '.join(methods)} are.")
+            raise MethodNotAllowed(
+                f"{request.method} is not supported here; {', '.join(methods)} are.", allowed=methods
+            )
         visit = await self._admit(request, require_repository(name), reference, method)
         return await method.endpoint(self._registry, request, visit)
 
@@ -104,5 +107,5 @@ def _matched(path: str) -> tuple[str, str, Mapping[str, Method]]:
 
 
 def _only_reads(request: Request) -> None:
-    if request.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed
+    if request.method not in READS:
+        raise MethodNotAllowed(allowed=READS)

@@ -45,7 +45,7 @@ async def delete_blob(registry: Registry, _request: Request, visit: Visit) -> Re
         await registry.database.write(blobs.unlink, registry.clock.now(), visit.repository, digest)
     except Conflict as conflict:
         # The specification leaves 405 for a blob that may not be deleted now.
-        raise MethodNotAllowed(conflict.text) from conflict
+        raise MethodNotAllowed(conflict.text, allowed=("GET", "HEAD")) from conflict
     return Response(status_code=202, headers={"docker-content-digest": digest})
 
 
