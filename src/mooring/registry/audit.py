@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, exists, select
 
 from mooring.database import Database
 from mooring.registry.digests import digest_of, new_hash, parse_digest
+from mooring.registry.needs import MOST, blob_users, called
 from mooring.registry.tables import (
     blobs,
     manifest_references,
@@ -22,6 +23,9 @@ from mooring.storage import ObjectMissing, Store
 
 PAGE = 500
 KEY_LENGTH = 32
+
+MANIFEST = (manifests.c.id, manifests.c.digest, manifests.c.repository_id, repositories.c.name)
+"""What `needs.called` asks for."""
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
@@ -38,7 +42,7 @@ async def audit(database: Database, store: Store, *, read_bytes: bool) -> AsyncI
     async for fault in _manifests(database):
         yield fault
     for row in await database.read(_unlinked_references):
-        yield Fault("missing_blob", row.digest, f"{row.name} has a manifest that needs it, but no such blob")
+        yield Fault("missing_blob", row.wanted, f"it is not in {row.name}, but {await _names(database, row)} needs it")
     async for fault in _blobs(database, store, read_bytes):
         yield fault
 
@@ -57,7 +61,9 @@ async def _manifests(database: Database) -> AsyncIterator[Fault]:
         for row in rows:
             last = row.id
             if str(digest_of(row.body, parse_digest(row.digest).algorithm)) != row.digest:
-                yield Fault("wrong_manifest", row.digest, "its bytes have another digest")
+                yield Fault(
+                    "wrong_manifest", row.digest, f"its bytes have another digest; {await _names(database, row)}"
+                )
 
 
 async def _blobs(database: Database, store: Store, read_bytes: bool) -> AsyncIterator[Fault]:
@@ -69,8 +75,15 @@ async def _blobs(database: Database, store: Store, read_bytes: bool) -> AsyncIte
             # Collection may have taken it since the page was read.
             still_there = bool(text) and await database.read(_still_there, row.digest, row.object_key)
             if still_there:
-                yield Fault("wrong_blob", row.digest, text)
+                users = await database.read(blob_users, row.digest)
+                yield Fault(
+                    "wrong_blob", row.digest, f"{text}; {f'needed by {users}' if users else 'nothing needs it'}"
+                )
         await asyncio.sleep(0)
+
+
+async def _names(database: Database, manifest: Row[*tuple[Any, ...]]) -> str:
+    return ", ".join((await database.read(called, manifest))[:MOST])
 
 
 async def _blob_fault(store: Store, digest: str, key: str, size: int, read_bytes: bool) -> str:
@@ -89,8 +102,8 @@ async def _blob_fault(store: Store, digest: str, key: str, size: int, read_bytes
 
 
 def _manifest_page(connection: Connection, last: int) -> Rows:
-    query = select(manifests.c.id, manifests.c.digest, manifests.c.body).where(manifests.c.id > last)
-    return connection.execute(query.order_by(manifests.c.id).limit(PAGE)).all()
+    query = select(*MANIFEST, manifests.c.body).join(repositories, repositories.c.id == manifests.c.repository_id)
+    return connection.execute(query.where(manifests.c.id > last).order_by(manifests.c.id).limit(PAGE)).all()
 
 
 def _blob_page(connection: Connection, last: str) -> Rows:
@@ -103,8 +116,9 @@ def _unlinked_references(connection: Connection) -> Rows:
         repository_blobs.c.digest == manifest_references.c.digest,
     )
     return connection.execute(
-        select(manifest_references.c.digest, repositories.c.name)
-        .join(repositories, repositories.c.id == manifest_references.c.repository_id)
+        select(*MANIFEST, manifest_references.c.digest.label("wanted"))
+        .join(manifest_references, manifest_references.c.manifest_id == manifests.c.id)
+        .join(repositories, repositories.c.id == manifests.c.repository_id)
         .where(manifest_references.c.required, ~linked)
         .limit(PAGE)
     ).all()
