@@ -2,9 +2,7 @@
 
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +19,7 @@ from mooring.database.revisions import Phase
 from mooring.errors import Foreign
 from mooring.installation import Installed, held, install
 from mooring.observe import logs
+from mooring.observe.metrics_directory import metrics_directory
 from mooring.processes import Supervisor
 from mooring.settings import CONFIG_VARIABLE, Settings, load
 
@@ -119,9 +118,8 @@ def run(settings: Settings, config: Path | None) -> None:
     _hand_down(settings, config)
     # A forked worker would share what this process has open, and find prometheus_client set up for one process.
     multiprocessing.set_start_method("spawn", force=True)
-    metrics = tempfile.mkdtemp(prefix="mooring-metrics-")
-    os.environ[METRICS_VARIABLE] = metrics
-    try:
+    with metrics_directory() as metrics:
+        os.environ[METRICS_VARIABLE] = str(metrics)
         Supervisor(
             "mooring.app:create",
             factory=True,
@@ -139,8 +137,6 @@ def run(settings: Settings, config: Path | None) -> None:
             log_access=False,
             websockets=False,
         ).serve()
-    finally:
-        shutil.rmtree(metrics, ignore_errors=True)
 
 
 def _hand_down(settings: Settings, config: Path | None) -> None:
