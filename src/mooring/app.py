@@ -35,6 +35,7 @@ from mooring.database import Database
 from mooring.database.connect import connect
 from mooring.database.schema import require_served
 from mooring.errors import ConfigurationError, MethodNotAllowed, MooringError, NotFound
+from mooring.http.ahead import ReceivingAhead
 from mooring.http.edge import Edge
 from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
@@ -88,7 +89,7 @@ def create() -> ASGIApp:
     try:
         settings = load()
         logs.configure(settings.log_level, settings.log_format)
-        return application(assemble(settings))
+        return ReceivingAhead(application(assemble(settings)))
     except MooringError as error:
         sys.exit(f"mooring: {error.text}")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly
+from mooring.storage import filesystem
 from mooring.storage.filesystem import MARKER, FileStore
 from tests.disks import fill, read_only, small_disk
 from tests.storage.conftest import CLUSTER
@@ -225,3 +226,22 @@ async def test_keys_lists_every_object_and_nothing_else(store: FileStore) -> Non
     await append(store, "f" * 32, 0)
     (store.directory / "ff" / "notes.txt").write_text("not an object")
     assert sorted(store.keys()) == [KEY, "f" * 32]
+
+
+async def test_what_is_not_cached_is_read_by_a_thread(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = os.urandom(MIB + 17)
+    await append(store, KEY, 0, content)
+    path = store.directory / KEY[:2] / KEY
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    threads: list[str] = []
+    fetch = filesystem._fetch
+
+    def noting(descriptor: int, size: int, position: int) -> bytes:
+        threads.append(threading.current_thread().name)
+        return fetch(descriptor, size, position)
+
+    monkeypatch.setattr(filesystem, "_fetch", noting)
+    assert await read(store, KEY, 0, len(content)) == content
+    assert threads
+    assert all(name.startswith("store") for name in threads)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from granian.constants import Interfaces, Loops
+from granian.constants import Interfaces, Loops, RuntimeModes
 from granian.log import LogLevels
 
 from mooring.cli.listening import address, require_free
@@ -128,6 +128,7 @@ def run(settings: Settings, config: Path | None) -> None:
             interface=Interfaces.ASGI,
             workers=settings.workers,
             loop=Loops.uvloop,
+            runtime_mode=RuntimeModes.st,  # the order of frames depends on it: see http/ahead.py
             respawn_failed_workers=True,
             respawn_interval=0.1,
             workers_kill_timeout=KILL_AFTER_SECONDS,

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Send
 
 from mooring.errors import ClientGone, Invalid, TooLarge, TooSlow
+from mooring.http.patience import Patience
 from mooring.settings import Settings
 
 
@@ -23,18 +24,21 @@ def content_length(request: Request) -> int | None:
 
 async def stream_body(request: Request, patience_seconds: float) -> AsyncIterator[bytes]:
     """The body in chunks as they come. Raises TooSlow and ClientGone, never ends early in silence."""
-    while True:
-        try:
-            async with asyncio.timeout(patience_seconds):
+    patience = Patience(patience_seconds)
+    try:
+        while True:
+            with patience:
                 message = await request.receive()
-        except TimeoutError as error:
-            raise TooSlow(f"No byte of the body came for {patience_seconds:g} seconds.") from error
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        if chunk := message.get("body", b""):
-            yield chunk
-        if not message.get("more_body", False):
-            return
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if chunk := message.get("body", b""):
+                yield chunk
+            if not message.get("more_body", False):
+                return
+    except TimeoutError as error:
+        raise TooSlow(f"No byte of the body came for {patience_seconds:g} seconds.") from error
+    finally:
+        patience.end()
 
 
 async def read_body(request: Request, limit: int, settings: Settings) -> bytes:
@@ -57,22 +61,20 @@ async def send_body(chunks: AsyncGenerator[bytes], receive: Receive, send: Send,
     The server takes what is sent to a closed connection in silence: without a watch, a store would be read to the end
     for nobody.
     """
-    clock = asyncio.get_running_loop().time
+    patience = Patience(patience_seconds)
     gone = asyncio.ensure_future(_gone(receive))
     try:
-        async with aclosing(chunks), asyncio.timeout(patience_seconds) as limit:
-            moved = clock()
+        async with aclosing(chunks):
             async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                with patience:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if gone.done():
                     raise ClientGone
-                if clock() - moved > 1:
-                    moved = clock()
-                    limit.reschedule(moved + patience_seconds)
         await send({"type": "http.response.body", "body": b""})
     except TimeoutError as error:
         raise ClientGone from error
     finally:
+        patience.end()
         gone.cancel()
 
 

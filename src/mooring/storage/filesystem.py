@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar
 
 from mooring.errors import Foreign, StorageFull, StorageReadOnly, TooLarge, Unavailable
 from mooring.storage.store import Begun, ObjectBusy, ObjectMissing, OffsetMismatch, Reserve, Watch
@@ -232,14 +232,15 @@ class FileWriter:
         """Answers where the last chunks belong, and these, which are not written yet."""
         waiting: list[bytes] = []
         held = 0
-        async for chunk in chunks:
-            if position + held + len(chunk) > limit:
-                raise TooLarge(f"A blob may have {limit} bytes at most.")
-            waiting.append(chunk)
-            held += len(chunk)
-            if held >= WRITE_BYTES:
-                await self._run(_write, self._descriptor, position, waiting, watch)
-                position, waiting, held = position + held, [], 0
+        async with _InOrder(self._run) as writes:
+            async for chunk in chunks:
+                if position + held + len(chunk) > limit:
+                    raise TooLarge(f"A blob may have {limit} bytes at most.")
+                waiting.append(chunk)
+                held += len(chunk)
+                if held >= WRITE_BYTES:
+                    await writes.start(_write, self._descriptor, position, waiting, watch)
+                    position, waiting, held = position + held, [], 0
         return position, waiting
 
     def _finish(self, position: int, left: list[bytes], watch: Watch, new: bool) -> None:
@@ -247,6 +248,32 @@ class FileWriter:
         os.fsync(self._descriptor)
         if new:
             _sync(self._path.parent)
+
+
+class _InOrder:
+    """One call after the other in threads, each under way while the next one's bytes are received."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._last: asyncio.Task[None] | None = None
+
+    async def start(self, call: Callable[P, None], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Raises what the call before it did."""
+        if self._last is not None:
+            await self._last
+        self._last = asyncio.ensure_future(self._run(call, *args, **kwargs))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._last is None:
+            return
+        if kind is None:
+            await self._last
+        else:
+            # The descriptor is the thread's until it ends; what broke off the upload says more than the write's end.
+            await asyncio.gather(self._last, return_exceptions=True)
 
 
 def _open_alone(path: Path) -> int:

@@ -1,0 +1,134 @@
+"""Bodies on their way: received ahead and in order, sent to nobody who left, each wait bounded."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+from starlette.types import Message
+
+from mooring.errors import ClientGone
+from mooring.http.ahead import FRAMES, Frames
+from mooring.http.body import send_body
+from mooring.http.patience import Patience
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 0.2
+LEFT: Message = {"type": "http.disconnect"}
+LAST: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+
+def frame(number: int) -> Message:
+    return {"type": "http.request", "body": b"%d" % number, "more_body": True}
+
+
+class Server:
+    """The server's side of one request: hands over messages in the order of the calls, as Granian does."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.asked = 0
+        self._messages = list(messages)
+
+    def receive(self) -> asyncio.Future[Message]:
+        self.asked += 1
+        answer = asyncio.get_running_loop().create_future()
+        if self._messages:
+            answer.set_result(self._messages.pop(0))
+        return answer
+
+
+async def test_frames_keep_their_order() -> None:
+    frames = Frames(Server(*map(frame, range(50)), LAST).receive)
+    assert [await frames.receive() for _ in range(51)] == [*map(frame, range(50)), LAST]
+
+
+async def test_nothing_is_asked_for_before_it_is_wanted() -> None:
+    server = Server(*map(frame, range(50)))
+    frames = Frames(server.receive)
+    assert server.asked == 0
+    await frames.receive()
+    assert server.asked == FRAMES
+
+
+async def test_what_comes_behind_a_broken_body_does_not_make_it_whole() -> None:
+    server = Server(frame(0), LEFT, LAST, LAST)
+    frames = Frames(server.receive)
+    assert [await frames.receive(), await frames.receive()] == [frame(0), LEFT]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(frames.receive(), 0.05)
+
+
+class Blob:
+    """A store's chunks, counted as they are read."""
+
+    def __init__(self, chunks: int) -> None:
+        self.chunks = chunks
+        self.read = 0
+        self.closed = False
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        try:
+            for _ in range(self.chunks):
+                self.read += 1
+                yield b"x"
+        finally:
+            self.closed = True
+
+
+def receiving(*messages: Message) -> Callable[[], asyncio.Future[Message]]:
+    return Server(*messages).receive
+
+
+async def test_a_blob_is_sent_to_its_end() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await send_body(Blob(3).stream(), receiving(LAST), send, PATIENCE)
+    assert b"".join(message["body"] for message in sent) == b"xxx"
+    assert [message.get("more_body", False) for message in sent] == [True, True, True, False]
+
+
+async def test_nothing_more_is_read_for_a_client_that_left() -> None:
+    async def send(_message: Message) -> None:
+        await asyncio.sleep(0)
+
+    blob = Blob(100_000)
+    with pytest.raises(ClientGone):
+        await send_body(blob.stream(), receiving(LAST, LEFT), send, PATIENCE)
+    assert blob.read < 10
+    assert blob.closed
+
+
+async def test_a_client_that_takes_nothing_is_left() -> None:
+    async def send(_message: Message) -> None:
+        await asyncio.Event().wait()
+
+    blob = Blob(2)
+    with pytest.raises(ClientGone):
+        await asyncio.wait_for(send_body(blob.stream(), receiving(LAST), send, PATIENCE), 10)
+    assert blob.closed
+
+
+async def test_patience_is_for_each_wait_and_not_for_all() -> None:
+    patience = Patience(PATIENCE)
+    for _ in range(6):
+        with patience:
+            await asyncio.sleep(PATIENCE / 3)
+        await asyncio.sleep(PATIENCE / 3)  # what is done between two waits does not count
+    with pytest.raises(TimeoutError), patience:
+        await asyncio.sleep(60)
+    patience.end()
+
+
+async def test_a_cancellation_from_elsewhere_is_not_taken_for_impatience() -> None:
+    async def waiting() -> None:
+        with Patience(60):
+            await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(waiting())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
