@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mooring.access import challenge, refresh
+from mooring import background
+from mooring.access import challenge
 from mooring.access.authorizer import Authorizer
 from mooring.access.caller import Callers
 from mooring.access.epoch import POLL_SECONDS, Epoch
@@ -39,6 +40,8 @@ from mooring.http.ahead import ReceivingAhead
 from mooring.http.edge import Edge
 from mooring.identity.credentials import Credentials
 from mooring.jobs.periodic import Periodic, Rounds
+from mooring.jobs.turns import LOOK_SECONDS, Turns
+from mooring.jobs.work import Work
 from mooring.observe import logs
 from mooring.observe.metrics import Metrics, exposition
 from mooring.projects import standing
@@ -55,7 +58,6 @@ from mooring.web.landing import landing
 
 HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
-SWEEP_SECONDS = 3600.0
 CONFIGURATION_SECONDS = 1.0
 READINESS_SECONDS = 1.0
 
@@ -82,6 +84,8 @@ class Parts:
     registry: Registry
     metrics: Metrics
     readiness: Readiness
+    works: Sequence[Work]
+    turns: Turns
 
 
 def create() -> ASGIApp:
@@ -111,6 +115,19 @@ def assemble(settings: Settings) -> Parts:
     callers = Callers(credentials, keys, clock)
     standings = Standings(database, clock, epoch, standing.evaluate)
     authorizer = Authorizer(standings)
+    metrics = Metrics(replica)
+    readiness = Readiness(
+        {
+            "schema": partial(database.read, require_served),
+            "master_key": partial(database.read, identity.require_master_key, sealing),
+            "database": epoch.poll,
+            "store": store.check,
+            "keyring": keys.signing,
+        }
+    )
+    collector = Collector(database, store, clock, configuration)
+    works = background.works(database, clock, configuration, collector, metrics)
+    engine = background.engine(settings, works, metrics, clock)
     return Parts(
         settings=settings,
         replica=replica,
@@ -126,20 +143,14 @@ def assemble(settings: Settings) -> Parts:
         callers=callers,
         standings=standings,
         authorizer=authorizer,
-        collector=Collector(database, store, clock, configuration),
+        collector=collector,
         registry=Registry(
             database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
         ),
-        metrics=Metrics(replica),
-        readiness=Readiness(
-            {
-                "schema": partial(database.read, require_served),
-                "master_key": partial(database.read, identity.require_master_key, sealing),
-                "database": epoch.poll,
-                "store": store.check,
-                "keyring": keys.signing,
-            }
-        ),
+        metrics=metrics,
+        readiness=readiness,
+        works=works,
+        turns=Turns(engine, settings, database, clock, readiness),
     )
 
 
@@ -184,6 +195,18 @@ def routes(parts: Parts) -> list[BaseRoute]:
     async def jwks(_request: Request) -> Response:
         return JSONResponse(parts.keys.keyring.jwks(), headers={"cache-control": "max-age=60"})
 
+    async def front(request: Request) -> Response:
+        return landing(request, challenge.origin(request, parts.configuration.settings))
+
+    return [
+        Explained("/", front),
+        Explained("/service/token", token, methods=["GET", "POST"]),
+        Explained("/.well-known/jwks.json", jwks),
+        *health(parts),
+    ]
+
+
+def health(parts: Parts) -> list[BaseRoute]:
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -198,13 +221,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
             raise NotFound
         return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def front(request: Request) -> Response:
-        return landing(request, challenge.origin(request, parts.configuration.settings))
-
     return [
-        Explained("/", front),
-        Explained("/service/token", token, methods=["GET", "POST"]),
-        Explained("/.well-known/jwks.json", jwks),
         Explained("/livez", livez),
         Explained("/readyz", readyz),
         Explained("/metrics", metrics),
@@ -228,7 +245,7 @@ async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
 async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await parts.readiness.look()
     await join(parts)
-    rounds = Rounds(works(parts))
+    rounds = Rounds(periodic(parts))
     rounds.start()
     try:
         yield
@@ -236,10 +253,16 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
         await rounds.stop()
         with contextlib.suppress(MooringError):
             await ours(parts, partial(parts.registry.pulls.flush, parts.database))()
-            await parts.database.write(heartbeat.leave, parts.replica)
-        await parts.store.disconnect()
-        parts.store.close()
-        parts.database.close()
+        await leave(parts)
+
+
+async def leave(parts: Parts) -> None:
+    await parts.turns.rest()
+    with contextlib.suppress(MooringError):
+        await parts.database.write(heartbeat.leave, parts.replica)
+    await parts.store.disconnect()
+    parts.store.close()
+    parts.database.close()
 
 
 async def join(parts: Parts) -> None:
@@ -262,7 +285,7 @@ def ours(parts: Parts, work: Callable[[], Awaitable[object]]) -> Callable[[], Aw
     return run
 
 
-async def beat(parts: Parts) -> None:
+async def beat(parts: Parts, role: str = heartbeat.SERVER) -> None:
     await parts.clock.follow()
     offset, error = parts.clock.wall_offset, parts.clock.error
     parts.metrics.clock(offset / SECOND, error / SECOND)
@@ -277,6 +300,7 @@ async def beat(parts: Parts) -> None:
         server=naming.server(),
         host=naming.host(),
         master_keys=parts.master_key.fingerprints,
+        role=role,
     )
     try:
         now = parts.clock.now()
@@ -290,20 +314,14 @@ async def beat(parts: Parts) -> None:
             raise
 
 
-def works(parts: Parts) -> list[Periodic]:
-    collect = partial(parts.collector.run_counted, parts.metrics)
-    settings = parts.configuration.settings
+def periodic(parts: Parts) -> list[Periodic]:
+    """What each process has to do for itself."""
     return [
         Periodic("epoch", POLL_SECONDS, ours(parts, parts.epoch.poll)),
         Periodic("keys", KEYS_SECONDS, ours(parts, partial(parts.rotation.turn_counted, parts.metrics))),
         Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
         Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts)),
         Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
-        Periodic("collection", settings.collection_interval_seconds, ours(parts, collect)),
         Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),
-        Periodic("refresh_tokens", SWEEP_SECONDS, ours(parts, partial(sweep_refresh_tokens, parts))),
+        Periodic("jobs", LOOK_SECONDS, parts.turns.turn),
     ]
-
-
-async def sweep_refresh_tokens(parts: Parts) -> None:
-    await parts.database.write(refresh.sweep, parts.clock.now())

@@ -89,6 +89,31 @@ def install(settings: Settings, phase: Phase = Phase.BEFORE, *, patience_seconds
         raise ConfigurationError(f"{error.filename or settings.data} can't be written to: {error.strerror}.") from error
 
 
+def wait_until_installed(settings: Settings) -> None:
+    """Leave it to the servers to make the database: a password that is shown once belongs into their log.
+
+    Raises ConfigurationError when they have not within a minute.
+    """
+    end = time.monotonic() + WAIT_SECONDS
+    database = connect(settings)
+    try:
+        _wait_for(database)
+        while True:
+            try:
+                database.read_now(schema.require_served)
+                return
+            except Foreign:
+                # To be told by `/readyz`, which operators ask, and not by a process that has gone.
+                return
+            except ConfigurationError as error:
+                if time.monotonic() > end:
+                    raise
+                print(f"Waiting: {error.text}", file=sys.stderr, flush=True)  # noqa: T201
+                time.sleep(PAUSE_SECONDS)
+    finally:
+        database.close()
+
+
 def _wait_for(database: Database) -> None:
     """A database that starts together with us gets a minute. Raises ConfigurationError with its own words."""
     end = time.monotonic() + WAIT_SECONDS

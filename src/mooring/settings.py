@@ -4,7 +4,7 @@ import os
 import tomllib
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -76,6 +76,12 @@ class Settings(BaseSettings):
         None, description="The master key before this one, while `mooring master-key replace` is ahead."
     )
     master_key_previous_file: Path | None = Field(None, description="A file that holds that one instead.")
+
+    jobs: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether `mooring serve` does the background work too: `auto` while no `mooring worker` lives.",
+    )
+    worker_port: int = Field(5001, ge=1, le=65535, description="Port of `/livez`, `/readyz`, `/metrics` of a worker.")
 
     token_life_seconds: int = Field(1800, ge=60, le=LONGEST_TOKEN_LIFE, description="Life of an access token.")
     refresh_token_life_days: int = Field(30, ge=1, le=3650, description="Life of an unused refresh token.")

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, func, select
 
 from mooring.access import epoch, refresh
 from mooring.access.tables import refresh_tokens
-from mooring.app import works
 from mooring.identity import robots, users
 from mooring.identity.passwords import hash_password
 from mooring.refusals import Reason, Refused
@@ -329,7 +328,7 @@ def test_expired_refresh_tokens_are_swept_up_while_serving(site: Site) -> None:
     refresh_token(site)
     site.write(refresh.issue, site.now - 31 * day, subject="user:1", service="mooring", client_id="", life_days=30)
     assert number() == before + 2
-    (sweeping,) = [work for work in works(site.parts) if work.name == "refresh_tokens"]
+    (sweeping,) = [work for work in site.parts.works if work.name == "refresh_tokens"]
     site.run(sweeping.run())  # type: ignore[arg-type]
     assert number() == before + 1
 

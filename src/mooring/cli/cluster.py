@@ -38,13 +38,14 @@ def status(
 
 
 def _print(replicas: Sequence[Replica], now: int, left: Sequence[str]) -> None:
-    table = Table("replica", "version", "schema", "ready", "keys", "configuration", "clock", "seen")
+    table = Table("replica", "role", "version", "schema", "ready", "keys", "configuration", "clock", "seen")
     for replica in replicas:
         pulse = replica.pulse
         clock = f"{pulse.clock_offset / SECOND:+.3f} s ± {pulse.clock_error / SECOND:.3f}"
         seen = f"{(now - replica.seen_at) / SECOND:.0f} s ago"
         table.add_row(
             replica.name,
+            pulse.role,
             replica.version,
             replica.schema,
             _state(replica, now),

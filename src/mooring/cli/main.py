@@ -19,6 +19,7 @@ application = typer.Typer(
     rich_markup_mode="markdown",
 )
 application.command("serve")(serve.serve)
+application.command("worker")(serve.work)
 application.command("migrate")(serve.migrate)
 application.add_typer(configuration.application, name="config")
 application.add_typer(users.application, name="user")

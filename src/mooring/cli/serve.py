@@ -1,4 +1,4 @@
-"""`mooring serve` and `mooring migrate`."""
+"""`mooring serve`, `mooring worker` and `mooring migrate`."""
 
 import multiprocessing
 import os
@@ -16,8 +16,8 @@ from mooring.cluster import naming
 from mooring.database import schema
 from mooring.database.connect import connect
 from mooring.database.revisions import Phase
-from mooring.errors import Foreign
-from mooring.installation import Installed, held, install
+from mooring.errors import ConfigurationError, Foreign
+from mooring.installation import Installed, held, install, wait_until_installed
 from mooring.observe import logs
 from mooring.observe.metrics_directory import metrics_directory
 from mooring.processes import Supervisor
@@ -58,6 +58,30 @@ def serve(
                 f"mooring: {error.text}\nThis replica is not ready until that is mended.", file=sys.stderr, flush=True
             )
         run(settings, config)
+
+
+def work(
+    host: Annotated[
+        str | None, typer.Option(envvar="MOORING_HOST", help="Address to listen on; 127.0.0.1 if not given.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(envvar="MOORING_WORKER_PORT", help="Port of /livez, /readyz and /metrics; 5001 if not given."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Do the background work of a registry on PostgreSQL, and nothing else."""
+    settings = load(config, host=host, worker_port=port)
+    if not settings.database_is_shared:
+        raise ConfigurationError(
+            "A registry on SQLite needs no worker: `mooring serve` does its work. "
+            "Give MOORING_DATABASE_URL the address of a PostgreSQL."
+        )
+    settings = settings.model_copy(update={"port": settings.worker_port, "workers": 1})
+    require_free(settings)
+    wait_until_installed(settings)
+    print(f"Mooring works in the background. http://{address(settings)}/readyz says whether it can.", flush=True)
+    run(settings, config, "mooring.worker:create")
 
 
 def migrate(
@@ -113,7 +137,7 @@ def greet(settings: Settings, installed: Installed, *, started: bool = True) -> 
         print(f"  docker push {place}/library/IMAGE", flush=True)
 
 
-def run(settings: Settings, config: Path | None) -> None:
+def run(settings: Settings, config: Path | None, application: str = "mooring.app:create") -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight."""
     _hand_down(settings, config)
     # A forked worker would share what this process has open, and find prometheus_client set up for one process.
@@ -121,7 +145,7 @@ def run(settings: Settings, config: Path | None) -> None:
     with metrics_directory() as metrics:
         os.environ[METRICS_VARIABLE] = str(metrics)
         Supervisor(
-            "mooring.app:create",
+            application,
             factory=True,
             address=settings.host,
             port=settings.port,

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Row, delete, select, update
 from mooring import __version__
 from mooring.cluster.clock import SECOND
 from mooring.cluster.tables import replicas
-from mooring.database import revisions, rows
+from mooring.database import revisions, rows, short
 from mooring.database.time import database_time
 from mooring.errors import PreconditionFailed
 
@@ -17,6 +17,8 @@ LIFE = 20 * SECOND
 """A replica that was not seen for so long is taken for dead."""
 
 FORGET = 3600 * SECOND
+
+SERVER, WORKER = "server", "worker"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Pulse:
     host: str = ""
     master_keys: Sequence[str] = field(default_factory=list)
     """Fingerprints."""
+    role: str = SERVER
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,15 @@ def leave(connection: Connection, name: str) -> None:
 
 def serving(connection: Connection, now: int) -> set[str]:
     """Names of the replicas that live and are ready: those that a new key has to reach."""
-    live = replicas.c.ready & (replicas.c.seen_at > now - LIFE)
+    live = replicas.c.ready & (replicas.c.seen_at > now - LIFE) & (replicas.c.role == SERVER)
     return set(connection.scalars(select(replicas.c.name).where(live)))
+
+
+@short
+def worker_lives(connection: Connection, now: int) -> bool:
+    """Whether a process that does nothing but the cluster's work lives and is ready for it."""
+    live = replicas.c.ready & (replicas.c.seen_at > now - LIFE) & (replicas.c.role == WORKER)
+    return connection.execute(select(replicas.c.name).where(live).limit(1)).first() is not None
 
 
 def known(connection: Connection) -> Sequence[Replica]:

@@ -37,6 +37,7 @@ replicas = Table(
     ),
     Column("host", String(255), nullable=False, server_default=text("''")),
     Column("master_keys", JSON, nullable=False, server_default="[]", comment="fingerprints of those that it holds"),
+    Column("role", String(16), nullable=False, server_default="server", comment="server or worker"),
 )
 
 configuration = Table(

@@ -152,7 +152,7 @@ class _Work(Generic[R]):
             self.answer.set_exception(failure)
 
 
-def _engine(url: str) -> Engine:
+def parameters(url: str) -> dict[str, Any]:
     """By libpq's own rules for addresses: several hosts, TLS, a password file. Raises ConfigurationError."""
     try:
         given = conninfo_to_dict(url)
@@ -169,7 +169,11 @@ def _engine(url: str) -> Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,
     }
-    known: dict[str, Any] = {**usual, **given, "options": f"{options} {given.get('options', '')}".strip()}
+    return {**usual, **given, "options": f"{options} {given.get('options', '')}".strip()}
+
+
+def _engine(url: str) -> Engine:
+    known = parameters(url)
     return create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(**known),

@@ -46,6 +46,9 @@ class Metrics:
             multiprocess_mode="livemostrecent",
         )
         self._collected = Counter("mooring_collected", "Things that collection removed", ["kind"], registry=registry)
+        self._work = Counter(
+            "mooring_work", "Rounds of background work, by how they ended", ["work", "outcome"], registry=registry
+        )
         for reason in Reason:
             self._refusals.labels(reason, replica)
 
@@ -67,6 +70,10 @@ class Metrics:
     def collected(self, kind: str, number: int) -> None:
         if number:
             self._collected.labels(kind).inc(number)
+
+    def worked(self, work: str, outcome: str) -> None:
+        """`outcome` is done or failed."""
+        self._work.labels(work, outcome).inc()
 
 
 def exposition() -> bytes:

@@ -1,0 +1,46 @@
+"""The work of the whole cluster, and what has it done."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from mooring.access import refresh
+from mooring.cluster.clock import Clock
+from mooring.cluster.configuration import Configuration
+from mooring.database import Database
+from mooring.jobs.embedded import Embedded
+from mooring.jobs.turns import Engine
+from mooring.jobs.work import Work
+from mooring.observe.metrics import Metrics
+from mooring.registry.collector import Collector
+from mooring.settings import Settings
+
+SWEEP_SECONDS = 3600.0
+LOCK = "work.lock"
+
+
+def works(
+    database: Database, clock: Clock, configuration: Configuration, collector: Collector, metrics: Metrics
+) -> Sequence[Work]:
+    async def sweep_refresh_tokens() -> None:
+        await database.write(refresh.sweep, clock.now())
+
+    return [
+        Work(
+            "collection",
+            partial(collector.run_counted, metrics),
+            lambda: configuration.settings.collection_interval_seconds,
+        ),
+        Work("refresh_tokens", sweep_refresh_tokens, lambda: SWEEP_SECONDS),
+    ]
+
+
+def engine(settings: Settings, works: Sequence[Work], metrics: Metrics, clock: Clock) -> Engine:
+    """Procrastinate where the database is PostgreSQL, else a lock on this machine."""
+    if not settings.database_is_shared:
+        return Embedded(works, metrics, settings.data / LOCK).run
+    # Procrastinate takes a fifth of a second that a registry on SQLite has no use for.
+    from mooring.database.postgresql import parameters  # noqa: PLC0415
+    from mooring.jobs.doorbell import Doorbell  # noqa: PLC0415
+
+    assert settings.database_url is not None
+    return Doorbell(works, metrics, parameters(settings.database_url.get_secret_value()), clock).run

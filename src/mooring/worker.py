@@ -1,0 +1,64 @@
+"""The application of `mooring worker`: the cluster's work, and what says whether it is done."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from mooring.app import (
+    CONFIGURATION_SECONDS,
+    HEARTBEAT_SECONDS,
+    READINESS_SECONDS,
+    Parts,
+    assemble,
+    beat,
+    health,
+    leave,
+    nothing,
+    ours,
+)
+from mooring.cluster import heartbeat
+from mooring.errors import MooringError
+from mooring.http.edge import Edge
+from mooring.jobs.periodic import Periodic, Rounds
+from mooring.jobs.turns import LOOK_SECONDS
+from mooring.observe import logs
+from mooring.settings import load
+
+
+def create() -> ASGIApp:
+    """The entry of the process, which ends here with a message when it can't work."""
+    try:
+        settings = load()
+        logs.configure(settings.log_level, settings.log_format)
+        return application(assemble(settings))
+    except MooringError as error:
+        sys.exit(f"mooring: {error.text}")
+
+
+def application(parts: Parts) -> ASGIApp:
+    told = Router(health(parts), redirect_slashes=False, default=nothing, lifespan=partial(lifespan, parts))
+    return Edge(told, parts.replica, parts.metrics)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
+    await parts.readiness.look()
+    await beat(parts, heartbeat.WORKER)
+    rounds = Rounds(
+        [
+            Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
+            Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts, heartbeat.WORKER)),
+            Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
+            Periodic("jobs", LOOK_SECONDS, partial(parts.turns.turn, worker=True)),
+        ]
+    )
+    rounds.start()
+    try:
+        yield
+    finally:
+        await rounds.stop()
+        await leave(parts)
