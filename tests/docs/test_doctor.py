@@ -15,6 +15,7 @@ def test_cause_is_described(cause: Cause) -> None:
     assert f"{cause.title.en}." in section
     assert cause.remedy.en in section
     assert "| from outside | " in section
+    assert "| from inside | " in section
 
 
 def test_checks_name_known_causes() -> None:

@@ -1,30 +1,102 @@
 """Everything that an operator pointed at, looked at once."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from pathlib import Path
 
 from mooring import __version__
-from mooring.doctor.observations import Observations
+from mooring.doctor import bundle
+from mooring.doctor.inside import compose
+from mooring.doctor.inside.logs import read, searched
+from mooring.doctor.inside.marks import Marker
+from mooring.doctor.observations import Gap, Instance, Observations
 from mooring.doctor.outside.harbor import Question, examine
 from mooring.egress.client import Egress, Policy
-from mooring.errors import Invalid
-
-SOURCE: Final = "mooring doctor"
+from mooring.errors import ConfigurationError, Invalid
 
 
 @dataclass(frozen=True)
 class Wanted:
     question: Question = field(default_factory=Question)
     policy: Policy = field(default_factory=lambda: Policy(private=True))
+    directories: tuple[Path, ...] = ()
+    logs: tuple[Path, ...] = ()
+    bundles: tuple[Path, ...] = ()
+    marker: Marker = field(default_factory=Marker)
+
+    @property
+    def asks(self) -> bool:
+        return bool(self.question.entrance or self.question.cores)
+
+    @property
+    def target(self) -> str:
+        if self.asks:
+            return self.question.entrance or ", ".join(self.question.cores)
+        return ", ".join(str(path) for path in (*self.directories, *self.logs))
 
 
 async def gather(wanted: Wanted) -> Observations:
     """Raises Unavailable when nothing could be looked at, Invalid when nothing was named."""
-    question = wanted.question
-    if not question.entrance and not question.cores:
-        raise Invalid("Nothing to look at. Give an address, --harbor, --core, --compose, --namespace or --bundle.")
-    seen = Observations(made_at=time.time(), tool=f"mooring {__version__}", target=question.entrance)
-    async with Egress(wanted.policy) as egress:
-        asked, gaps = await examine(egress, question)
-    return replace(seen, asked=asked, gaps=(*seen.gaps, *gaps))
+    if not (wanted.asks or wanted.directories or wanted.logs or wanted.bundles):
+        raise Invalid("Nothing to look at. Give an address, --harbor, --core, --compose, --logs or --bundle.")
+    seen = Observations(
+        made_at=time.time(), tool=f"mooring {__version__}", target=wanted.target, key_id=wanted.marker.id
+    )
+    if wanted.directories:
+        seen = _with_compose(seen, wanted)
+    for path in wanted.logs:
+        seen = _with_log(seen, path)
+    if wanted.asks:
+        async with Egress(wanted.policy) as egress:
+            asked, gaps = await examine(egress, wanted.question)
+        seen = replace(seen, asked=asked, gaps=(*seen.gaps, *gaps))
+    return joined([*(bundle.read(path) for path in wanted.bundles), *([seen] if seen.target else [])])
+
+
+def joined(parts: Sequence[Observations]) -> Observations:
+    """Several bundles as one. Secrets of parts that were hashed under other keys can't be compared: they are left out,
+    and what was left out is said."""
+    first, *rest = parts
+    for other in rest:
+        comparable = other.key_id == first.key_id
+        instances = other.instances if comparable else tuple(_without_marks(each) for each in other.instances)
+        gaps = (*first.gaps, *other.gaps)
+        if not comparable and other.instances and first.instances:
+            why = "collected under another key: collect both with one --key-file"
+            gaps = (*gaps, Gap(f"the secrets of {other.target}", why))
+        first = replace(
+            first,
+            target=", ".join(filter(None, (first.target, other.target))),
+            asked=first.asked or other.asked,
+            instances=(*first.instances, *instances),
+            logs=(*first.logs, *other.logs),
+            logs_read=(*first.logs_read, *other.logs_read),
+            kubernetes=first.kubernetes or other.kubernetes,
+            gaps=gaps,
+        )
+    return first
+
+
+def _without_marks(instance: Instance) -> Instance:
+    plain = {name: value for name, value in instance.environment.items() if value.plain is not None}
+    return replace(instance, environment=plain, files={})
+
+
+def _with_log(seen: Observations, path: Path) -> Observations:
+    try:
+        hits = tuple(searched(path.name, read(path)))
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from error
+    return replace(seen, logs=(*seen.logs, *hits), logs_read=(*seen.logs_read, path.name))
+
+
+def _with_compose(seen: Observations, wanted: Wanted) -> Observations:
+    found = compose.examine(wanted.directories, wanted.marker)
+    return replace(
+        seen,
+        instances=(*seen.instances, *found.instances),
+        logs=(*seen.logs, *found.logs),
+        logs_read=(*seen.logs_read, *found.logs_read),
+        gaps=(*seen.gaps, *found.gaps),
+    )

@@ -169,11 +169,12 @@ class Instance:
     ready: bool = True
     restarts: int = 0
     passwd_accepts: tuple[str, ...] = ()
-    """Of a registry: marks of the credentials that its password file accepts."""
+    """Of a registry: names of the cores whose credential its password file takes."""
     passwd_refuses: tuple[str, ...] = ()
     storage: str = ""
-    """Of a registry: where it keeps bytes; equal for two that share them. A directory carries its machine."""
-    storage_shared: bool | None = None
+    """Of a registry: where it keeps bytes."""
+    siblings: tuple[str, ...] = ()
+    """Other services of the same Compose file: names that lead to this node alone."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from mooring.doctor.checks import addresses, backends, clocks, keys, logins, sessions, uploads
+from mooring.doctor.checks import addresses, backends, clocks, keys, lines, logins, sessions, settings, uploads
 from mooring.doctor.findings import Check, Finding
+from mooring.doctor.inside.signatures import SIGNATURES
 from mooring.doctor.observations import Observations
 from mooring.doctor.texts import Text
 
@@ -14,6 +15,8 @@ def _check(
 ) -> Check:
     return Check(name, Text(en, zh), tuple(causes.split()), tuple(needs.split()), find)
 
+
+_LOGGED: Final = " ".join(dict.fromkeys(signature.cause for signature in SIGNATURES))
 
 OUTSIDE: Final = (
     _check("keys", "do all cores sign tokens with one key", "所有 core 是否用同一把密钥签名", "RC1", "http", keys.several_keys),
@@ -43,4 +46,20 @@ OUTSIDE: Final = (
     _check("speed", "do tokens come in time", "令牌是否及时返回", "RC24", "http", backends.overload),
 )  # fmt: skip
 
-CHECKS: Final = OUTSIDE
+INSIDE: Final = (
+    _check("key-files", "do all cores have one token signing key", "所有 core 的令牌签名密钥是否相同", "RC1", "instances", settings.token_keys),
+    _check("keys-in-use", "do cores sign with the key that they are given", "core 是否用配置的密钥签名", "RC1", "instances", settings.keys_in_use),
+    _check("redis-address", "do all cores use one Redis", "所有 core 是否使用同一个 Redis", "RC6 RC16", "instances", settings.redis),
+    _check("database-address", "do all cores use one database", "所有 core 是否使用同一个数据库", "RC8", "instances", settings.database),
+    _check("registry-password", "do the registries take the cores' credentials", "各 registry 是否接受 core 的凭据", "RC9", "instances", settings.registry_credential),
+    _check("external-url", "do all cores have one external URL", "所有 core 的外部 URL 是否相同", "RC10 RC11", "instances", settings.external_address),
+    _check("registries", "do the registries share storage and HTTP secret", "各 registry 是否共享存储与 HTTP secret", "RC14", "instances", settings.registries),
+    _check("internal-secrets", "do core and jobservice have one secret", "core 与 jobservice 的密钥是否一致", "RC15", "instances", settings.internal_secrets),
+    _check("csrf-key", "do all cores have one CSRF key", "所有 core 的 CSRF 密钥是否相同", "RC16", "instances", settings.csrf_key),
+    _check("secret-key", "do all cores have one key for stored secrets", "所有 core 的 secretKey 是否相同", "RC17", "instances", settings.secret_key),
+    _check("local-url", "does the proxy cache store through its own core", "代理缓存是否经由自身 core 保存", "RC19", "instances", settings.local_address),
+    _check("cache-settings", "do all cores use one cache", "所有 core 是否使用同一个缓存", "RC20", "instances", settings.cache),
+    _check("logs", "do the logs have lines that are known to mean something", "日志中是否有已知含义的行", _LOGGED, "logs", lines.known_lines),
+)  # fmt: skip
+
+CHECKS: Final = (*OUTSIDE, *INSIDE)

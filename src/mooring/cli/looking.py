@@ -1,0 +1,120 @@
+"""The options that say what `mooring doctor` looks at."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mooring.cli.origins import credentials, origin
+from mooring.doctor.gathering import Wanted
+from mooring.doctor.inside.marks import marker
+from mooring.doctor.outside.harbor import SAMPLES, Question
+from mooring.egress.client import Policy
+from mooring.errors import Invalid
+
+Option = typer.Option
+
+Target = Annotated[str | None, typer.Argument(help="The registry's address, as its clients use it.")]
+Harbor = Annotated[str | None, Option("--harbor", help="The same, for a Harbor.")]
+Cores = Annotated[
+    list[str] | None,
+    Option("--core", help="Address of one core behind the load balancer; give each. Credentials go there too."),
+]
+Username = Annotated[
+    str | None, Option("--username", help="Or MOORING_DOCTOR_USERNAME and …_PASSWORD, or docker's login.")
+]
+PasswordStdin = Annotated[bool, Option("--password-stdin", help="Read the password from standard input.")]
+Anonymous = Annotated[bool, Option("--anonymous", help="Use no credentials, though there are some.")]
+Repository = Annotated[
+    str | None, Option("--repository", help="Repository to try, PROJECT/NAME; found by itself if not given.")
+]
+MountFrom = Annotated[str | None, Option("--mount-from", help="Repository that refused pushes mount layers from.")]
+LongestUpload = Annotated[float, Option("--longest-upload", help="Minutes that your longest upload takes.")]
+NoUpload = Annotated[bool, Option("--no-upload", help="Open no upload, not even one that is cancelled.")]
+Samples = Annotated[int, Option("--samples", min=1, max=500, help="How many tokens to ask each address for.")]
+CaFile = Annotated[Path | None, Option("--ca-file", help="PEM file with the certificates to trust.")]
+Insecure = Annotated[bool, Option("--insecure", help="Take any certificate. Credentials can then be stolen.")]
+Timeout = Annotated[float, Option("--timeout", min=1, help="Seconds to wait for one answer.")]
+Compose = Annotated[
+    list[Path] | None,
+    Option("--compose", help="Directory of Harbor's installer, with docker-compose.yml; one for each node."),
+]
+Logs = Annotated[list[Path] | None, Option("--logs", help="Log file of a core or registry; give each.")]
+Bundles = Annotated[list[Path] | None, Option("--bundle", help="File of `mooring doctor collect`; give each.")]
+KeyFile = Annotated[
+    Path | None,
+    Option(
+        "--key-file", help="File whose content keys the hashes of secrets: the same where bundles are to be compared."
+    ),
+]
+
+
+def wanted(
+    target: Target = None,
+    harbor: Harbor = None,
+    core: Cores = None,
+    username: Username = None,
+    password_stdin: PasswordStdin = False,
+    anonymous: Anonymous = False,
+    repository: Repository = None,
+    mount_from: MountFrom = None,
+    longest_upload: LongestUpload = 0,
+    no_upload: NoUpload = False,
+    samples: Samples = SAMPLES,
+    ca_file: CaFile = None,
+    insecure: Insecure = False,
+    timeout: Timeout = 20,
+    compose: Compose = None,
+    logs: Logs = None,
+    bundle: Bundles = None,
+    key_file: KeyFile = None,
+) -> Wanted:
+    """What the options ask for. Raises Invalid."""
+    if target and harbor:
+        raise Invalid("Give the address once, as TARGET or by --harbor.")
+    named = target or harbor
+    entrance = origin(named) if named else ""
+    cores = tuple(origin(each) for each in core or ())
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    if username and given is None:
+        raise Invalid("--username needs --password-stdin.")
+    first = entrance or (cores[0] if cores else "")
+    question = Question(
+        entrance=entrance,
+        cores=cores,
+        credentials=credentials("MOORING_DOCTOR", first, username, given) if first and not anonymous else None,
+        repository=repository or "",
+        mount_from=mount_from or "",
+        uploads=not no_upload,
+        samples=samples,
+        longest_upload_seconds=longest_upload * 60,
+    )
+    return Wanted(
+        question,
+        Policy(private=True, timeout_seconds=timeout, authority=ca_file, verify=not insecure),
+        directories=tuple(compose or ()),
+        logs=tuple(logs or ()),
+        bundles=tuple(bundle or ()),
+        marker=marker(key_file),
+    )
+
+
+def looking(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command, whose first parameter is what is wanted, all of these options."""
+    shared = inspect.signature(wanted).parameters
+    own = list(inspect.signature(command).parameters.values())[1:]
+    first = [each for each in own if each.default is inspect.Parameter.empty]
+    rest = [each for each in own if each not in first]
+
+    def run(**given: Any) -> None:
+        command(wanted(**{name: given.pop(name) for name in shared}), **given)
+
+    # An argument of the command's own comes before the target.
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*first, *shared.values(), *rest)]
+    )
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    return run
