@@ -36,7 +36,8 @@ class Pod:
         places = dict(self._places())
         environment = {name: _moved(value, places) for name, value in self._environment()}
         return subprocess.Popen(
-            [_moved(word, places) for word in self._command()],
+            # The interpreter is this machine's, also where its path begins like that of a mount.
+            [word if word == sys.executable else _moved(word, places) for word in self._command()],
             env={"PATH": os.environ["PATH"], "HOME": str(self.directory)} | environment | dict(self.overrides),
             stdin=subprocess.DEVNULL,
             stdout=output,
