@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly
-from mooring.storage import filesystem
+from mooring.storage import files, filesystem
 from mooring.storage.filesystem import MARKER, FileStore
 from tests.disks import fill, read_only, small_disk
 from tests.storage.conftest import CLUSTER
@@ -235,13 +235,13 @@ async def test_what_is_not_cached_is_read_by_a_thread(store: FileStore, monkeypa
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     threads: list[str] = []
-    fetch = filesystem._fetch
+    fetch = files.fetch
 
     def noting(descriptor: int, size: int, position: int) -> bytes:
         threads.append(threading.current_thread().name)
         return fetch(descriptor, size, position)
 
-    monkeypatch.setattr(filesystem, "_fetch", noting)
+    monkeypatch.setattr(filesystem, "fetch", noting)
     assert await read(store, KEY, 0, len(content)) == content
     assert threads
     assert all(name.startswith("store") for name in threads)

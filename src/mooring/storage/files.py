@@ -1,0 +1,63 @@
+"""What is done with single files, and how what the system says of them is explained."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from mooring.errors import StorageFull, StorageReadOnly, Unavailable
+from mooring.storage.store import ObjectMissing
+
+AHEAD_BYTES = 4 * 1024 * 1024
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def cached(descriptor: int, size: int, position: int) -> bytes:
+    """This part, if the page cache has it: nothing where the disk would have to be waited for.
+
+    A hop to a thread costs more than the copy, so what is cached is read on the event loop.
+    """
+    try:
+        os.preadv(descriptor, [bytearray(1)], position + size - 1, os.RWF_NOWAIT)
+        return os.pread(descriptor, size, position)
+    except OSError:
+        # It is not cached, or the file system can't tell. A thread meets any other error again, and explains it.
+        return b""
+
+
+def fetch(descriptor: int, size: int, position: int) -> bytes:
+    """From the disk, which is asked for what comes next as well."""
+    os.posix_fadvise(descriptor, position, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+    return os.pread(descriptor, size, position)
+
+
+def sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def guarded(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with translated_errors():
+        return call(*args, **kwargs)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except BlockingIOError:
+        raise
+    except FileNotFoundError as error:
+        raise ObjectMissing(str(error.filename)) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StorageReadOnly from error
+        raise Unavailable("The registry's store can't answer right now. Try again shortly.") from error
