@@ -1,7 +1,10 @@
 """What only a bucket does: parts, tails, requests that write at once, addresses."""
 
 import random
+import urllib.request
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 
@@ -183,3 +186,25 @@ async def test_ten_thousand_parts_are_enough_and_none_fills_the_memory() -> None
     sizes = [part_size(number) for number in range(1, MOST_PARTS + 1)]
     assert max(sizes) == LARGEST_PART
     assert sum(sizes) > 400 * GIB
+
+
+@pytest.mark.parametrize("hours", [-2, 2, 24])
+async def test_machine_whose_clock_is_wrong_keeps_its_store(
+    server: S3, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store refuses what was signed by the time of such a clock; it is told the store's own."""
+    bucket, wrong = server.create(), datetime.now(UTC) + timedelta(hours=hours)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: wrong)
+    monkeypatch.setattr("mooring.storage.s3_time.datetime", Mock(wraps=datetime, now=lambda _zone: wrong))
+    opened = S3Store(parse_bucket(server.url(bucket)), redirect=True)
+    opened.prepare("cluster")
+    try:
+        await opened.check()
+        await opened.put(KEY, b"bytes")
+        assert await opened.size(KEY) == 5
+        address = await opened.address(KEY)
+        assert address is not None
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=30) as answer:
+            assert answer.read() == b"bytes"
+    finally:
+        await opened.disconnect()

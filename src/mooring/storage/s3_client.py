@@ -13,6 +13,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from mooring.errors import ConfigurationError, MooringError, StorageFull, Unavailable
+from mooring.storage.s3_time import StoreTime
 from mooring.storage.store import ObjectMissing
 
 CONNECTIONS = 64
@@ -80,7 +81,9 @@ async def connected(bucket: Bucket, stack: AsyncExitStack) -> Client:
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
     made = get_session().create_client("s3", region_name=bucket.region, endpoint_url=bucket.endpoint, config=config)
-    return await stack.enter_async_context(made)
+    client = await stack.enter_async_context(made)
+    StoreTime().attach(client)
+    return client
 
 
 @asynccontextmanager
