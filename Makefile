@@ -9,12 +9,12 @@ TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
 CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
-tools unit replicas conformance kubernetes image bench bench-quick: export MOORING_TOOLS := $(TOOLS)
-tools unit replicas conformance kubernetes image bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
+tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick: export MOORING_TOOLS := $(TOOLS)
+tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test tools lint types unit replicas conformance kubernetes image bench bench-quick format lock clean
+.PHONY: help install serve test tools lint types unit replicas faults faults-quick conformance kubernetes image bench bench-quick format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ unit: $(VENV)/.test ## run every test but those of their own targets (ARGS="-k n
 
 replicas: $(VENV)/.test tools ## run the tests of several replicas on PostgreSQL and S3 behind a load balancer (minutes)
 	$(BIN)/python -m pytest -m replicas $(ARGS)
+
+faults: $(VENV)/.test tools ## push and pull through three replicas while everything goes wrong; writes docs/faults.md (20 minutes)
+	$(BIN)/python -m tests.faults $(or $(ARGS),--write docs/faults.md)
+
+faults-quick: $(VENV)/.test tools ## the same, all faults within four minutes, writing nothing
+	$(BIN)/python -m tests.faults --quick $(ARGS)
 
 conformance: $(VENV)/.test ## run the OCI conformance suite, both versions
 	$(BIN)/python -m pytest -m "conformance and not replicas" $(ARGS)

@@ -1,103 +1,114 @@
 """`make faults`: pushes and pulls through a load balancer over three replicas while everything goes wrong.
 
-Ends with a table, written to docs/faults.md with `--write`. Exit 1 when anything was refused, failed, lost or corrupt,
-or when the control, a cluster that is broken on purpose, shows no refusals.
+Exit 1 when anything was refused, lost or corrupt, when a wrong replica was not named by its `/readyz`, or when the
+control, a cluster that is broken on purpose, shows no refusals.
 """
 
 import argparse
 import asyncio
-import random
+import contextlib
 import sys
 import tempfile
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults import faults
-from tests.faults.faults import Fault
-from tests.faults.load import Load
-from tests.faults.tally import Outcome, Tally, table
+from tests import s3
+from tests.faults import course, gateway, page, programs
+from tests.faults.load import READERS, WRITERS, Load
+from tests.faults.scene import Scene
+from tests.faults.tally import Tally
 from tests.replicas import cluster as clusters
-from tests.replicas.cluster import Cluster
-from tests.server import PASSWORD, USERNAME
+from tests.s3 import S3
 
 REPLICAS = 3
-TOGETHER = ("keys rotated every 5 s", "replicas killed with kill -9", "PostgreSQL restarted", "connections cut")
-
-FAULTS: Mapping[str, Fault] = {
-    "none": faults.nothing,
-    "keys rotated every 5 s": faults.keys_rotated,
-    "clocks 2 h ahead, 2 h behind, jumping": faults.clocks_apart,
-    "replicas killed with kill -9": faults.killed,
-    "rolling restart": faults.rolling_restart,
-    "a replica with a wrong master key": faults.wrong_master_key(),
-    "a replica with another store": faults.wrong("wrong-store", MOORING_STORE="file://{directory}/other-store"),
-    "PostgreSQL restarted": faults.database_restarted,
-    "PostgreSQL paused": faults.database_paused,
-    "connections cut": faults.connections_cut,
-    "an old password, hammering": faults.old_password,
-}
-
-
-async def ordeal(cluster: Cluster, tally: Tally, seconds: float, only: list[str] | None = None) -> None:
-    chosen = {name: fault for name, fault in FAULTS.items() if only is None or any(word in name for word in only)}
-    load = Load(cluster.url, USERNAME, PASSWORD, tally)
-    tally.begin("none")
-    async with load.going():
-        for name, fault in chosen.items():
-            print(f"{name} ...", flush=True)
-            row = tally.begin(name)
-            async with fault(cluster, row):
-                await asyncio.sleep(seconds)
-        if only is None:
-            await together(cluster, tally, seconds)
-    tally.begin("read back at the end")
-    await load.read_all_back()
-
-
-async def together(cluster: Cluster, tally: Tally, seconds: float) -> None:
-    """Two faults at a time, drawn at random."""
-    row = tally.begin("several at random together")
-    for _ in range(3):
-        one, other = random.sample(TOGETHER, 2)
-        print(f"{one}, {other} ...", flush=True)
-        async with FAULTS[one](cluster, row), FAULTS[other](cluster, row):
-            await asyncio.sleep(seconds)
-
-
-async def control(cluster: Cluster, tally: Tally, seconds: float) -> None:
-    tally.begin("control: each replica its own key")
-    load = Load(cluster.url, USERNAME, PASSWORD, tally)
-    async with load.going():
-        await asyncio.sleep(seconds)
+ENVIRONMENT: Mapping[str, str] = {"MOORING_TOKEN_LIFE_SECONDS": "60", "MOORING_LOG_FORMAT": "json"}
+FULL_SECONDS, QUICK_SECONDS, CONTROL_SECONDS = 840.0, 110.0, 15.0
+UPLOAD_SECONDS, QUICK_UPLOAD_SECONDS = 180.0, 72.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=45, help="how long each fault lasts")
-    parser.add_argument("--only", action="append", help="only faults with this in their name")
-    parser.add_argument("--write", type=Path, help="write the tables to this page")
-    given = parser.parse_args()
-    tally, broken = Tally(), Tally()
-    with tempfile.TemporaryDirectory(prefix="mooring-faults-") as directory:
-        for name, module, run, kept in (
-            ("good", "mooring", partial(ordeal, only=given.only), tally),
-            ("broken", "tests.faults.broken", control, broken),
-        ):
-            place = Path(directory) / name
-            place.mkdir()
-            with clusters.running(place, REPLICAS, {"MOORING_TOKEN_LIFE_SECONDS": "60"}, module) as cluster:
-                seconds = given.seconds if kept is tally else min(given.seconds, 20)
-                asyncio.run(run(cluster, kept, seconds))
-    report = f"{table(tally)}\n\n{table(broken)}\n"
-    print(report)
-    for row in [*tally.rows.values(), *broken.rows.values()]:
-        for example in row.examples:
-            print("  ", example)
+    given = arguments()
+    began, tally, control = datetime.now(UTC), Tally(), Tally()
+    acts = [
+        act
+        for act in (course.QUICK if given.quick else course.FULL)
+        if any(word in fault.title for fault in act for word in given.only or [""])
+        and (given.store == "s3" or not any(map(course.needs_s3, act)))
+    ]
+    seconds = given.seconds or (QUICK_SECONDS if given.quick else FULL_SECONDS)
+    with scene(given, tally) as ready:
+        asyncio.run(course.run(ready, acts, seconds, mixed=not (given.quick or given.only)))
+    if not given.no_control:
+        asyncio.run(broken(control, min(seconds, CONTROL_SECONDS)))
+    told = page.page(
+        tally,
+        control,
+        store="S3" if given.store == "s3" else "a directory that all share",
+        clients=WRITERS + READERS,
+        command="make faults" + (" ARGS=" + repr(" ".join(sys.argv[1:])) if sys.argv[1:] else ""),
+        began=began,
+    )
+    print(told)
     if given.write:
-        given.write.write_text(report)
-    good = tally.clean and broken.total(Outcome.REFUSED) > 0
-    return 0 if good else 1
+        given.write.write_text(told)
+    found = page.verdict(tally, None if given.no_control else control)
+    print("\n".join(found) or "Nothing refused, nothing lost, nothing corrupt.", file=sys.stderr)
+    return 1 if found else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--seconds", type=float, help="how long all faults last together")
+    parser.add_argument("--quick", action="store_true", help="all faults within minutes, some of them at once")
+    parser.add_argument("--only", action="append", metavar="WORDS", help="only faults with this in their name")
+    parser.add_argument("--store", choices=["s3", "directory"], default="s3", help="where the bytes are")
+    parser.add_argument("--no-programs", action="store_true", help="our own client alone")
+    parser.add_argument("--no-control", action="store_true", help="without the cluster that is broken on purpose")
+    parser.add_argument("--keep-logs", type=Path, metavar="DIR", help="keep the logs of all processes there")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write what came out to this page")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def scene(given: argparse.Namespace, tally: Tally) -> Iterator[Scene]:
+    with contextlib.ExitStack() as stack:
+        directory = _directory(stack, given.keep_logs)
+        store: S3 | None = None
+        way: gateway.Gateway | None = None
+        if given.store == "s3":
+            store = stack.enter_context(s3.either())
+            way = stack.enter_context(gateway.running(store.endpoint))
+            store = replace(store, endpoint=way.url)
+        cluster = stack.enter_context(clusters.running(directory, REPLICAS, ENVIRONMENT, store=store))
+        real = (
+            []
+            if given.no_programs
+            else stack.enter_context(programs.running(cluster.address, cluster.username, cluster.password))
+        )
+        load = Load(cluster.url, cluster.username, cluster.password, tally, real)
+        seconds = QUICK_UPLOAD_SECONDS if given.quick else UPLOAD_SECONDS
+        yield Scene(cluster, load, store, way, seconds)
+
+
+async def broken(tally: Tally, seconds: float) -> None:
+    """The control: each replica with a signing key of its own."""
+    tally.begin("each replica its own key")
+    with contextlib.ExitStack() as stack:
+        cluster = await asyncio.to_thread(
+            stack.enter_context,
+            clusters.running(_directory(stack, None), REPLICAS, ENVIRONMENT, "tests.faults.broken"),
+        )
+        async with Load(cluster.url, cluster.username, cluster.password, tally).going():
+            await asyncio.sleep(seconds)
+
+
+def _directory(stack: contextlib.ExitStack, kept: Path | None) -> Path:
+    if kept is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mooring-faults-")))
+    kept.mkdir(parents=True)
+    return kept.resolve()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -16,6 +17,10 @@ import aiohttp
 TRIES = 8
 PAUSE_SECONDS = 0.5
 PATIENCE = aiohttp.ClientTimeout(total=60, sock_connect=10)
+SLOW_PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+SLOW_PIECE = 2048
+BASES = 8
+"""So many layers are in images of all repositories: mostly there already, at times pushed by several at once."""
 
 
 class Refused(Exception):
@@ -51,8 +56,8 @@ class Client:
     renew_at: float = 0.0
     pieces: int = 1
     """A blob is sent in so many PATCH requests."""
-    pause: float = 0.0
-    """Seconds between two of them: an upload over a slow line."""
+    bytes_a_second: float = 0.0
+    """The speed of a slow line; 0 for none. Each request with bytes then takes as long as they need."""
 
     async def push(self, repository: str, tag: str, seed: str, *, size: int = 20_000) -> Pushed:
         pushed = make_image(repository, tag, seed, size)
@@ -66,11 +71,14 @@ class Client:
     async def pull(self, pushed: Pushed) -> tuple[bytes, dict[str, bytes]]:
         """The bytes as the registry has them now."""
         repository = pushed.repository
-        _, _, manifest = await self._ask("GET", f"/v2/{repository}/manifests/{pushed.digest}", repository, {200})
-        blobs = {}
-        for digest in pushed.blobs:
-            _, _, blobs[digest] = await self._ask("GET", f"/v2/{repository}/blobs/{digest}", repository, {200})
-        return manifest, blobs
+        manifest = await self.manifest(repository, pushed.digest)
+        return manifest, {digest: await self.blob(repository, digest) for digest in pushed.blobs}
+
+    async def manifest(self, repository: str, reference: str) -> bytes:
+        return (await self._ask("GET", f"/v2/{repository}/manifests/{reference}", repository, {200}))[2]
+
+    async def blob(self, repository: str, digest: str) -> bytes:
+        return (await self._ask("GET", f"/v2/{repository}/blobs/{digest}", repository, {200}))[2]
 
     async def _push_blob(self, repository: str, digest: str, content: bytes) -> None:
         """A layer is begun anew when its upload breaks, as docker does, up to TRIES times."""
@@ -93,10 +101,15 @@ class Client:
             piece = content[start : start + step]
             sent = {"content-range": f"{start}-{start + len(piece) - 1}"} if self.pieces > 1 else {}
             location = headers["location"]
-            _, headers, _ = await self._once("PATCH", location, repository, {202}, headers=sent, data=piece)
-            await asyncio.sleep(self.pause)
+            body = self._slowly(piece) if self.bytes_a_second else piece
+            _, headers, _ = await self._once("PATCH", location, repository, {202}, headers=sent, data=body)
         separator = "&" if "?" in headers["location"] else "?"
         await self._once("PUT", f"{headers['location']}{separator}digest={digest}", repository, {201})
+
+    async def _slowly(self, content: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(content), SLOW_PIECE):
+            yield content[start : start + SLOW_PIECE]
+            await asyncio.sleep(SLOW_PIECE / self.bytes_a_second)
 
     async def _ask(
         self, method: str, path: str, repository: str, good: set[int], **more: object
@@ -115,11 +128,15 @@ class Client:
         extra = more.pop("headers", {})
         headers = {"authorization": f"Bearer {token}", "connection": "close", **extra}  # type: ignore[dict-item]
         address = path if path.startswith("http") else self.url + path
-        async with self.session.request(method, address, headers=headers, timeout=PATIENCE, **more) as answer:  # type: ignore[arg-type]
+        async with self.session.request(method, address, headers=headers, timeout=self._patience, **more) as answer:  # type: ignore[arg-type]
             body = await answer.read()
             if answer.status in good:
                 return answer.status, {name.lower(): value for name, value in answer.headers.items()}, body
             return _judge(method, path, answer.status, body)
+
+    @property
+    def _patience(self) -> aiohttp.ClientTimeout:
+        return SLOW_PATIENCE if self.bytes_a_second else PATIENCE
 
     async def _token_for(self, repository: str) -> str:
         scope = f"repository:{repository}:pull,push"
@@ -163,19 +180,30 @@ async def _wait(attempt: int) -> None:
 
 def make_image(repository: str, tag: str, seed: str, size: int) -> Pushed:
     source = random.Random(seed)
-    layer = source.randbytes(size)
-    layer_digest = digest_of(layer)
+    base = random.Random(f"base {source.randrange(BASES)}").randbytes(size // 2)
+    layers = [base, source.randbytes(size)]
     config = json.dumps(
-        {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer_digest]}, "seed": seed}
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
+            "seed": seed,
+        }
     ).encode()
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": _descriptor("application/vnd.oci.image.config.v1+json", config),
-        "layers": [_descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
+        "layers": [_descriptor("application/vnd.oci.image.layer.v1.tar", layer) for layer in layers],
     }
-    blobs = {layer_digest: layer, digest_of(config): config}
+    blobs = {digest_of(content): content for content in (*layers, config)}
     return Pushed(repository, tag, json.dumps(manifest).encode(), blobs)
+
+
+def digests_in(manifest: bytes) -> list[str]:
+    """Of all blobs that an image's manifest names."""
+    found = json.loads(manifest)
+    return [part["digest"] for part in (found["config"], *found["layers"])]
 
 
 def digest_of(content: bytes) -> str:

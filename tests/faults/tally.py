@@ -1,9 +1,12 @@
-"""What became of each operation, fault by fault."""
+"""What became of each operation, fault by fault and client by client."""
 
 import time
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+EXAMPLES = 5
 
 
 class Outcome(StrEnum):
@@ -18,52 +21,82 @@ class Outcome(StrEnum):
     """There, with other bytes."""
 
 
+BAD = (Outcome.REFUSED, Outcome.LOST, Outcome.CORRUPT)
+
+
 @dataclass
 class Row:
     """The operations of one fault. Latencies are seconds."""
 
-    counts: dict[Outcome, int] = field(default_factory=lambda: defaultdict(int))
+    counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     worst: float = 0.0
     examples: list[str] = field(default_factory=list)
-    named: str = ""
-    """What `/readyz` said of a replica that was made wrong."""
+    notes: list[str] = field(default_factory=list)
+    """What the fault itself saw, such as what `/readyz` said of a replica that was made wrong."""
+    missing: list[str] = field(default_factory=list)
+    """What it should have seen and did not."""
+
+    def of(self, outcome: Outcome, client: str | None = None) -> int:
+        return sum(n for (who, what), n in self.counts.items() if what is outcome and client in (None, who))
 
     @property
     def operations(self) -> int:
-        return sum(self.counts.values())
+        return self.counts.total()
+
+    def note(self, client: str, outcome: Outcome, began: float, what: str = "") -> None:
+        self.counts[client, outcome] += 1
+        self.worst = max(self.worst, time.monotonic() - began)
+        if outcome is not Outcome.DONE and len(self.examples) < EXAMPLES:
+            self.examples.append(f"{outcome}, {client}: {' '.join(what.split())[-400:]}")
 
 
 class Tally:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.current = Row()
+        """Of the fault that began last: what begins now is counted there, whenever it ends."""
 
     def begin(self, fault: str) -> Row:
         self.current = self.rows.setdefault(fault, Row())
         return self.current
 
-    def note(self, outcome: Outcome, began: float, what: str = "") -> None:
-        row = self.current
-        row.counts[outcome] += 1
-        row.worst = max(row.worst, time.monotonic() - began)
-        if outcome is not Outcome.DONE and len(row.examples) < 5:
-            row.examples.append(f"{outcome}: {what}")
-
     def total(self, outcome: Outcome) -> int:
-        return sum(row.counts[outcome] for row in self.rows.values())
+        return sum(row.of(outcome) for row in self.rows.values())
+
+    @property
+    def operations(self) -> int:
+        return sum(row.operations for row in self.rows.values())
 
     @property
     def clean(self) -> bool:
-        return not any(self.total(bad) for bad in (Outcome.REFUSED, Outcome.LOST, Outcome.CORRUPT, Outcome.FAILED))
+        """Nothing refused, lost or corrupt, and every wrong replica named. What merely failed is shown."""
+        return not any(self.total(bad) for bad in BAD) and not any(row.missing for row in self.rows.values())
 
 
-def table(tally: Tally) -> str:
-    lines = [
-        "| fault | operations | refused | failed | lost | corrupt | worst seconds | the wrong replica, by `/readyz` |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
-    ]
-    for fault, row in tally.rows.items():
-        counts = [row.counts[outcome] for outcome in list(Outcome)[1:]]
-        cells = [fault, row.operations, *counts, f"{row.worst:.1f}", row.named]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+HEADS = ("operations", "refused", "failed", "lost", "corrupt", "worst seconds")
+
+
+def by_fault(tally: Tally) -> str:
+    rows = [(fault, row.operations, *_bad(row), f"{row.worst:.1f}") for fault, row in tally.rows.items()]
+    worst = max((row.worst for row in tally.rows.values()), default=0.0)
+    bad = [tally.total(outcome) for outcome in list(Outcome)[1:]]
+    return _table(("fault", *HEADS), [*rows, ("**all**", tally.operations, *bad, f"{worst:.1f}")])
+
+
+def by_client(tally: Tally) -> str:
+    clients = sorted({client for row in tally.rows.values() for client, _ in row.counts})
+    rows = []
+    for client in clients:
+        counts = [sum(row.of(outcome, client) for row in tally.rows.values()) for outcome in Outcome]
+        rows.append((client, sum(counts), *counts[1:]))
+    return _table(("client", *HEADS[:-1]), rows)
+
+
+def _bad(row: Row) -> list[int]:
+    return [row.of(outcome) for outcome in list(Outcome)[1:]]
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    words = list(heads)
+    rule = "|---|" + "---:|" * (len(words) - 1)
+    return "\n".join([f"| {' | '.join(words)} |", rule, *(f"| {' | '.join(map(str, row))} |" for row in rows)])

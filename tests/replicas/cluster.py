@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests import postgresql
+from tests import postgresql, programs
 from tests.postgresql import PostgreSQL
 from tests.replicas import balancer
 from tests.replicas.balancer import Balancer
@@ -34,6 +34,8 @@ class Cluster:
     username: str = USERNAME
     password: str = PASSWORD
     replicas: list[Replica] = field(default_factory=list)
+    module: str = "mooring"
+    """What the replicas run, and its commands."""
     _balancer: Balancer | None = None
 
     @property
@@ -53,13 +55,20 @@ class Cluster:
         with psycopg.connect(self.environment["MOORING_DATABASE_URL"], autocommit=True) as connection:
             return connection.execute(statement).rowcount  # type: ignore[call-overload,no-any-return,unused-ignore]
 
-    def replica(self, name: str, *, module: str = "mooring", **changes: str) -> Replica:
-        """A replica that has not been started, with its own changes to what all were told."""
-        return Replica(name, free_port(), {**self.environment, **changes}, self.directory, module)
+    def value(self, statement: str) -> object:
+        """The first column of the first row, as the database has it."""
+        with psycopg.connect(self.environment["MOORING_DATABASE_URL"], autocommit=True) as connection:
+            row = connection.execute(statement).fetchone()  # type: ignore[call-overload,unused-ignore]
+        assert row is not None, statement
+        return row[0]
 
-    def start(self, count: int, module: str = "mooring") -> None:
+    def replica(self, name: str, *, module: str | None = None, **changes: str) -> Replica:
+        """A replica that has not been started, with its own changes to what all were told."""
+        return Replica(name, free_port(), {**self.environment, **changes}, self.directory, module or self.module)
+
+    def start(self, count: int) -> None:
         """All at once, on an empty database: one of them makes it, the others wait."""
-        self.replicas = [self.replica(f"replica-{number}", module=module) for number in range(1, count + 1)]
+        self.replicas = [self.replica(f"replica-{number}") for number in range(1, count + 1)]
         for replica in self.replicas:
             replica.launch()
         end = time.monotonic() + START_SECONDS
@@ -70,17 +79,18 @@ class Cluster:
     def ports(self) -> list[int]:
         return [replica.port for replica in self.replicas]
 
-    def mooring(self, *words: str) -> str:
-        """Run a command of `mooring` as an operator of this cluster."""
+    def mooring(self, *words: str, module: str | None = None, **changes: str) -> str:
+        """Run a command of `mooring` as an operator of this cluster; answers what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "mooring", *words],
-            env={**inherited(), **self.environment, "MOORING_DATA": str(self.directory / "operator")},
+            [sys.executable, "-m", module or self.module, *words],
+            env={**inherited(), **self.environment, **changes, "MOORING_DATA": str(self.directory / "operator")},
+            cwd=programs.ROOT,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        return done.stdout + done.stderr
+        return done.stdout or done.stderr
 
     def stop(self) -> None:
         if self._balancer is not None:
@@ -102,9 +112,9 @@ def running(
             **_place(directory, store),
             **(more or {}),
         }
-        cluster = Cluster(directory, database, environment, store)
+        cluster = Cluster(directory, database, environment, store, module=module)
         try:
-            cluster.start(count, module)
+            cluster.start(count)
             yield cluster
         finally:
             cluster.stop()

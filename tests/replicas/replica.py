@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.programs import ROOT
 from tests.server import HOST, inherited, processes
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -50,6 +51,7 @@ class Replica:
             self.process = subprocess.Popen(
                 [*self.prefix, sys.executable, "-m", self.module, "serve"],
                 env={**inherited(), **own, **self.environment},
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -90,6 +92,15 @@ class Replica:
     def wait_until_ready(self, deadline: float = 60) -> None:
         self._wait(deadline, wanted=True)
 
+    def wait_until_answering(self, deadline: float = 60) -> None:
+        """Ready or not."""
+        end = time.monotonic() + deadline
+        while self.readiness() is None:
+            assert self.process is not None, "not started"
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise TimeoutError(f"{self.name} does not answer\n{self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+
     def wait_until_wrong(self, deadline: float = 60) -> str:
         """Its own words for what is wrong with it."""
         found = self._wait(deadline, wanted=False)
@@ -101,6 +112,8 @@ class Replica:
             found = self.readiness()
             if found is not None and found.get("ready") is wanted:
                 return found
+            if self.process is not None and self.process.poll() is not None:
+                break
             time.sleep(0.1)
         tail = self.log.read_text(errors="replace")[-2000:]
-        raise TimeoutError(f"{self.name} is not {'ready' if wanted else 'unready'} after {deadline} s\n{tail}")
+        raise TimeoutError(f"{self.name} is not {'ready' if wanted else 'unready'} within {deadline:.0f} s\n{tail}")
