@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mooring.http.linger import LINGER_SECONDS
 from mooring.registry.manifests import MOST_REFERENCES
 from tests import server as servers
 from tests.http.site import ADMIN_PASSWORD, Reply, Site, basic
@@ -162,6 +163,27 @@ def test_a_blob_that_does_not_say_its_size_is_cut_at_the_limit(line: Line) -> No
     for part in chunks(*[bytes(MIB)] * 3):
         line.send_what_is_taken(part)
     assert line.read().status == 413
+
+
+@pytest.mark.parametrize("case", ["nobody", "a project that does not exist"])
+def test_a_client_that_sends_on_gets_the_answer(line: Line, case: str) -> None:
+    """Docker reads no answer from a connection that was reset under what it sends."""
+    repository, known, status = REFUSED[case]
+    credentials = [line.admin] if known else []
+    line.ask("POST", f"/v2/{repository}/blobs/uploads/", *credentials, f"Content-Length: {64 * MIB}")
+    for _ in range(64):
+        line.send(bytes(MIB))
+    assert line.read().status == status
+
+
+def test_a_client_that_sends_for_ever_is_cut_off(line: Line) -> None:
+    line.ask("POST", UPLOADS, f"Content-Length: {10**12}")
+    assert line.read().status == 401
+    began = time.monotonic()
+    while line.takes(bytes(100)):
+        assert time.monotonic() < began + 30
+        time.sleep(0.01)
+    assert time.monotonic() - began > LINGER_SECONDS / 2
 
 
 def test_chunks_together_may_not_be_larger_than_the_limit(line: Line) -> None:

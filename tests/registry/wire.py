@@ -46,8 +46,14 @@ class Line:
 
     def send_what_is_taken(self, data: bytes) -> None:
         """The other side may answer and close before it has read everything."""
+        self.takes(data)
+
+    def takes(self, data: bytes) -> bool:
+        """Send it; False where the other side has closed."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(data)
+            return True
+        return False
 
     def read(self) -> Answer:
         """The next answer: also one of the 1xx kind, which has no body."""

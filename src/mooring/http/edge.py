@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mooring.errors import ClientGone, MooringError
 from mooring.http.answers import answer
+from mooring.http.linger import Body
 from mooring.observe.metrics import Metrics
 from mooring.refusals import Reason, Refused
 
@@ -38,7 +39,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, replica: str, metrics: Metrics) -> None:
         self._scope = scope
-        self._receive = receive
+        self._body = Body(scope, receive)
         self._send = send
         self._replica = replica
         self._metrics = metrics
@@ -49,7 +50,7 @@ class Exchange:
     async def run(self, application: ASGIApp) -> None:
         self._scope.setdefault("state", {})["request_id"] = self._id
         try:
-            await application(self._scope, self._receive, self._send_named)
+            await application(self._scope, self._body.receive, self._send_named)
         except MooringError as error:
             await self._explain(error)
         except Exception:
@@ -79,7 +80,8 @@ class Exchange:
         if self._status:
             # The answer is half-way out: break it off, so that nobody takes it for whole.
             raise error
-        await answer(error, self._id, self._replica)(self._scope, self._receive, self._send_named)
+        await answer(error, self._id, self._replica)(self._scope, self._body.receive, self._send_named)
+        await self._body.discard()
 
     async def _send_named(self, message: Message) -> None:
         if message["type"] == "http.response.start":
