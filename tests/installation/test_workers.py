@@ -64,6 +64,7 @@ def test_a_server_whose_workers_cannot_start_ends_and_says_why(start_server: Sta
     (server.data / "master.key").unlink()
     for pid in workers(server):
         os.kill(pid, signal.SIGKILL)
-    assert server.process.wait(60) == 1
+    # Five starts of a worker, which take long where others use the machine too.
+    assert server.process.wait(240) == 1
     assert "mooring: The master key" in server.tail()
     assert "Traceback" not in server.tail()
