@@ -2,8 +2,8 @@
 
 import pytest
 
-from mooring.errors import NameInvalid, NameUnknown
-from mooring.registry.names import require_repository
+from mooring.errors import ManifestUnknown, NameInvalid, NameUnknown, TagInvalid
+from mooring.registry.names import known_tag, require_repository, require_tag
 
 
 @pytest.mark.parametrize("name", ["library/app", "a/b/c/d", "team/app__one.two-three", "a/0"])
@@ -21,3 +21,11 @@ def test_a_name_without_a_project_is_unknown_rather_than_invalid() -> None:
 def test_refuses_what_is_no_name(name: str) -> None:
     with pytest.raises(NameInvalid):
         require_repository(name)
+
+
+@pytest.mark.parametrize("name", [".INVALID_MANIFEST_NAME", "-x", "", "t" * 129, "a b", "a\0"])
+def test_what_is_no_tag_can_not_be_set_and_is_not_found(name: str) -> None:
+    with pytest.raises(TagInvalid):
+        require_tag(name)
+    with pytest.raises(ManifestUnknown):
+        known_tag(name)

@@ -2,7 +2,7 @@
 
 import re
 
-from mooring.errors import NameInvalid, NameUnknown, TagInvalid
+from mooring.errors import ManifestUnknown, NameInvalid, NameUnknown, TagInvalid
 
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
@@ -26,4 +26,11 @@ def require_tag(name: str) -> str:
         raise TagInvalid(
             f"This is not a tag: {name[:140]!r}. A tag has 1 to 128 letters, digits, _ . - and starts with no . or -."
         )
+    return name
+
+
+def known_tag(name: str) -> str:
+    """Of a manifest that is asked for. Raises ManifestUnknown: the suite of 1.1.1 asks for one by what can't be a tag."""
+    if not TAG.fullmatch(name):
+        raise ManifestUnknown(f"No manifest has the tag {name[:140]!r}: this can't be one.")
     return name

@@ -10,14 +10,14 @@ from mooring.registry import manifest_index
 from mooring.registry.digests import Digest, digest_of, parse_digest
 from mooring.registry.manifest_index import Push, StoredManifest
 from mooring.registry.manifests import parse_manifest
-from mooring.registry.names import require_tag
+from mooring.registry.names import known_tag, require_tag
 from mooring.registry.registry import Registry, Visit
 
 MOST_TAGS = 100
 
 
 async def get_manifest(registry: Registry, request: Request, visit: Visit) -> Response:
-    tag = None if ":" in visit.reference else require_tag(visit.reference)
+    tag = None if ":" in visit.reference else known_tag(visit.reference)
     found = await _find(registry, visit, tag)
     if found is None:
         raise ManifestUnknown(f"{visit.repository} has no manifest {visit.reference[:160]}.")
@@ -71,7 +71,7 @@ async def delete_manifest(registry: Registry, _request: Request, visit: Visit) -
             registry.collection_delay,
         )
     else:
-        await registry.database.write(manifest_index.delete_tag, visit.repository, require_tag(visit.reference))
+        await registry.database.write(manifest_index.delete_tag, visit.repository, known_tag(visit.reference))
     return Response(status_code=202)
 
 
