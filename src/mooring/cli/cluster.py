@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
+from mooring.cli.tables import show
 from mooring.cluster import heartbeat
 from mooring.cluster.clock import SECOND
 from mooring.cluster.heartbeat import Replica
@@ -38,24 +38,9 @@ def status(
 
 
 def _print(replicas: Sequence[Replica], now: int, left: Sequence[str]) -> None:
-    table = Table("replica", "role", "version", "schema", "ready", "keys", "configuration", "clock", "seen")
-    for replica in replicas:
-        pulse = replica.pulse
-        clock = f"{pulse.clock_offset / SECOND:+.3f} s ± {pulse.clock_error / SECOND:.3f}"
-        seen = f"{(now - replica.seen_at) / SECOND:.0f} s ago"
-        table.add_row(
-            replica.name,
-            pulse.role,
-            replica.version,
-            replica.schema,
-            _state(replica, now),
-            str(len(pulse.keys)),
-            f"version {pulse.configuration_version}",
-            clock,
-            seen,
-        )
+    columns = ("replica", "role", "version", "schema", "ready", "keys", "configuration", "clock", "seen")
+    show(columns, [_row(replica, now) for replica in replicas])
     console = Console()
-    console.print(table)
     for replica in replicas:
         for check, reason in replica.pulse.failed.items():
             console.print(f"{replica.name}: {check}: {reason}", markup=False, soft_wrap=True)
@@ -67,6 +52,21 @@ def _print(replicas: Sequence[Replica], now: int, left: Sequence[str]) -> None:
             "mooring migrate --phase after",
             soft_wrap=True,
         )
+
+
+def _row(replica: Replica, now: int) -> Sequence[str]:
+    pulse = replica.pulse
+    return (
+        replica.name,
+        pulse.role,
+        replica.version,
+        replica.schema,
+        _state(replica, now),
+        str(len(pulse.keys)),
+        f"version {pulse.configuration_version}",
+        f"{pulse.clock_offset / SECOND:+.3f} s ± {pulse.clock_error / SECOND:.3f}",
+        f"{(now - replica.seen_at) / SECOND:.0f} s ago",
+    )
 
 
 def _state(replica: Replica, now: int) -> str:
