@@ -62,7 +62,7 @@ class Running:
 
     def ready(self, service: str = "balancer") -> str | None:
         """The replica that answers there, while it is ready."""
-        url = f"http://{HOST}:{self.ports[f'{service}:5000']}/readyz"
+        url = f"http://{HOST}:{self.ports[f'{service}:{INNER[service]}']}/readyz"
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
                 return str(json.load(answer)["replica"]).partition("/")[0]
@@ -101,16 +101,19 @@ def running(model: Model, copy: Path, database: PostgreSQL, directory: Path) -> 
             place = {"MOORING_DATA": str(directory / name), "MOORING_EXTERNAL_URL": address}
             command = [sys.executable, "-m", "mooring", "serve"]
             replicas[name] = start(name, command, services[name]["environment"] | own | place)
+        own = {"MOORING_HOST": HOST, "MOORING_WORKER_PORT": str(ports["worker:5001"])}
+        command = [sys.executable, "-m", "mooring", *services["worker"]["command"]]
+        start("worker", command, services["worker"]["environment"] | own)
         configuration = directory / "haproxy.cfg"
         configuration.write_text(balancer_settings(copy, ports))
         start("balancer", [find("haproxy"), "-db", "-f", configuration], {})
         found = Running(directory, ports, replicas)
-        for name in (*replicas, "balancer"):
+        for name in (*replicas, "worker", "balancer"):
             wait(partial(found.ready, name), name, found)
         yield found
 
 
-INNER: Final = {"balancer": 5000, "mooring-1": 5000, "mooring-2": 5000, "s3": 7070}
+INNER: Final = {"balancer": 5000, "mooring-1": 5000, "mooring-2": 5000, "worker": 5001, "s3": 7070}
 
 
 def here(text: str, ports: Mapping[str, int]) -> str:

@@ -71,6 +71,7 @@ def test_every_option_makes_its_object() -> None:
         "NetworkPolicy",
         "PodDisruptionBudget",
         "Service",
+        "Service",
         "ServiceAccount",
         "ServiceMonitor",
     ]
@@ -143,7 +144,8 @@ def test_the_longest_release_name_still_fits() -> None:
 
 def test_the_service_reaches_the_servers_and_nobody_else() -> None:
     objects = render("full")
-    selector = one(objects, "Service")["spec"]["selector"]
+    service = one(objects, "Service", "mooring")
+    selector = service["spec"]["selector"]
     reached = [
         item["metadata"]["name"]
         for item in objects
@@ -151,9 +153,33 @@ def test_the_service_reaches_the_servers_and_nobody_else() -> None:
         and selector.items() <= item["spec"]["template"]["metadata"]["labels"].items()
     ]
     assert reached == ["mooring"]
-    budget, monitor = one(objects, "PodDisruptionBudget"), one(objects, "ServiceMonitor")
-    assert budget["spec"]["selector"]["matchLabels"] == selector
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= one(objects, "Service")["metadata"]["labels"].items()
+    assert one(objects, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
+
+
+@pytest.mark.parametrize("name", ["mooring", "mooring-worker"])
+def test_metrics_of_servers_and_workers_are_collected(name: str) -> None:
+    objects = render("full")
+    monitor, service = one(objects, "ServiceMonitor")["spec"], one(objects, "Service", name)
+    (component,) = monitor["selector"]["matchExpressions"]
+    labels = service["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    assert labels[component["key"]] in component["values"]
+    (port,) = service["spec"]["ports"]
+    assert monitor["endpoints"][0]["port"] == port["name"]
+    container = one(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+    assert port["targetPort"] in [each["name"] for each in container["ports"]]
+
+
+def test_a_worker_is_a_pod_that_answers_probes_where_it_listens() -> None:
+    objects = render("full")
+    worker = one(objects, "Deployment", "mooring-worker")["spec"]["template"]["spec"]
+    container = worker["containers"][0]
+    assert container["args"] == ["worker"]
+    (port,) = container["ports"]
+    assert str(port["containerPort"]) == one(objects, "ConfigMap", "mooring")["data"]["MOORING_WORKER_PORT"]
+    asked = {name: container[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert asked == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+    assert {container[name]["httpGet"]["port"] for name in asked} == {port["name"]}
 
 
 def test_a_digest_wins_over_a_tag() -> None:

@@ -65,6 +65,13 @@ def test_the_two_replicas_differ_in_their_name_alone(model: Model) -> None:
     first["environment"]["MOORING_REPLICA"], second["environment"]["MOORING_REPLICA"] = "mooring-1", "mooring-2"
 
 
+def test_the_worker_is_told_what_the_replicas_are(model: Model) -> None:
+    replica, worker = model["services"]["mooring-1"], model["services"]["worker"]
+    assert worker["command"] == ["worker"]
+    assert worker["environment"] == replica["environment"] | {"MOORING_REPLICA": "worker"}
+    assert ":5001/readyz" in worker["healthcheck"]["test"][-1]
+
+
 def test_the_replicas_are_given_settings_that_exist(model: Model) -> None:
     known = {f"MOORING_{name.upper()}" for name in Settings.model_fields}
     others = {"PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
@@ -92,7 +99,7 @@ def test_only_the_load_balancer_is_reached_from_outside_and_only_from_this_machi
 
 
 def test_the_replicas_run_with_the_least_rights(model: Model) -> None:
-    for name in ("mooring-1", "mooring-2", "balancer"):
+    for name in ("mooring-1", "mooring-2", "worker", "balancer"):
         service = model["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -115,7 +122,7 @@ def test_replicas_wait_for_what_they_need_and_say_when_they_are_ready(model: Mod
         "postgres": "service_healthy",
         "s3": "service_healthy",
     }
-    for name in ("mooring-1", "postgres", "s3"):
+    for name in ("mooring-1", "worker", "postgres", "s3"):
         assert model["services"][name]["healthcheck"]["test"][0] == "CMD"
     assert "http://127.0.0.1:5000/readyz" in replica["healthcheck"]["test"][-1]
 

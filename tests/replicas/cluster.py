@@ -66,6 +66,10 @@ class Cluster:
         """A replica that has not been started, with its own changes to what all were told."""
         return Replica(name, free_port(), {**self.environment, **changes}, self.directory, module or self.module)
 
+    def worker(self, name: str, **changes: str) -> Replica:
+        """A process that only works in the background, and has not been started."""
+        return Replica(name, free_port(), {**self.environment, **changes}, self.directory, command="worker")
+
     def start(self, count: int) -> None:
         """All at once, on an empty database: one of them makes it, the others wait."""
         self.replicas = [self.replica(f"replica-{number}") for number in range(1, count + 1)]

@@ -26,6 +26,7 @@ class Replica:
     environment: Mapping[str, str]
     directory: Path
     module: str = "mooring"
+    command: str = "serve"
     prefix: tuple[str, ...] = ()
     """A program that runs it, such as `faketime +2h`."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -42,14 +43,14 @@ class Replica:
     def launch(self) -> None:
         own = {
             "MOORING_HOST": HOST,
-            "MOORING_PORT": str(self.port),
+            "MOORING_WORKER_PORT" if self.command == "worker" else "MOORING_PORT": str(self.port),
             "MOORING_DATA": str(self.directory / self.name),
             "MOORING_REPLICA": self.name,
             "MOORING_WORKERS": "1",
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", self.module, "serve"],
+                [*self.prefix, sys.executable, "-m", self.module, self.command],
                 env={**inherited(), **own, **self.environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@
 {{- define "mooring.settings" -}}
 MOORING_HOST: 0.0.0.0
 MOORING_PORT: "5000"
+MOORING_WORKER_PORT: "5001"
 MOORING_DATA: /tmp/mooring
 MOORING_WORKERS: {{ .Values.workers | quote }}
 MOORING_EXTERNAL_URL: {{ required "externalUrl is needed: the address that clients use, such as https://registry.example" .Values.externalUrl | quote }}

@@ -1,0 +1,63 @@
+"""A replica that dies in the middle of a request leaves a beginning in the bucket, which collection takes away."""
+
+import hashlib
+import http.client
+import random
+import time
+from base64 import b64encode
+from contextlib import suppress
+from typing import Final
+
+import pytest
+
+from tests.replicas import bucket
+from tests.replicas.cluster import Cluster
+from tests.server import HOST
+
+pytestmark = pytest.mark.replicas
+
+MIB: Final = 1024 * 1024
+
+
+def test_what_a_killed_request_began_is_reaped_once_its_upload_has_ended(cluster: Cluster) -> None:
+    content = random.Random(4).randbytes(24 * MIB)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    credentials = b64encode(f"{cluster.username}:{cluster.password}".encode()).decode()
+    told = {"Authorization": f"Basic {credentials}", "Content-Type": "application/octet-stream"}
+
+    def ask(method: str, path: str, body: bytes = b"") -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(cluster.address, timeout=60)
+        connection.request(method, path, body, told)
+        answer = connection.getresponse()
+        answer.read()
+        return answer
+
+    place = ask("POST", "/v2/library/stray/blobs/uploads/").headers["Location"]
+    dying = cluster.replica("dying")
+    dying.start()
+    try:
+        request = http.client.HTTPConnection(HOST, dying.port, timeout=60)
+        request.putrequest("PATCH", place)
+        for name, value in {**told, "Content-Length": str(len(content))}.items():
+            request.putheader(name, value)
+        request.endheaders(content[: 20 * MIB])
+        end = time.monotonic() + 30
+        while not (stray := bucket.begun(cluster)):
+            assert time.monotonic() < end, "nothing was begun"
+            time.sleep(0.05)
+    finally:
+        dying.kill()
+    with suppress(OSError):
+        request.close()
+
+    cluster.mooring("gc")
+    assert bucket.begun(cluster) == stray, "an upload under way keeps all that may be its own"
+    moved = ask("PATCH", place, content)
+    assert moved.status == 202, moved.status
+    assert ask("PUT", f"{moved.headers['Location']}?digest={digest}").status == 201
+    assert bucket.begun(cluster) == stray
+    assert "1 beginnings of requests that died" in cluster.mooring("gc")
+    assert bucket.begun(cluster) == []
+    connection = http.client.HTTPConnection(cluster.address, timeout=60)
+    connection.request("GET", f"/v2/library/stray/blobs/{digest}", headers=told)
+    assert connection.getresponse().read() == content

@@ -1,0 +1,140 @@
+"""`mooring worker` does the cluster's work. What it dies over is done by another one, or else by the servers."""
+
+import hashlib
+import json
+import random
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import pytest
+
+from tests import s3
+from tests.api import Api
+from tests.replicas import bucket
+from tests.replicas import cluster as clusters
+from tests.replicas.cluster import Cluster
+from tests.replicas.replica import Replica
+from tests.server import HOST
+
+pytestmark = [pytest.mark.replicas, pytest.mark.timeout(300)]
+
+BLOBS: Final = 240
+_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster whose server leaves all work to workers."""
+    told = {"MOORING_JOBS": "off", "MOORING_COLLECTION_DELAY_SECONDS": "0", "MOORING_COLLECTION_INTERVAL_SECONDS": "1"}
+    directory = tmp_path_factory.mktemp("idle")
+    with s3.either() as store, clusters.running(directory, 1, told, store=store) as running:
+        yield running
+
+
+def until(holds: Callable[[], Any], seconds: float = 60, pause: float = 0.2) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < end, f"not so within {seconds} s"
+        time.sleep(pause)
+    return found
+
+
+def rounds(process: Replica, work: str = "collection") -> float:
+    """How often it has done that work."""
+    with _direct.open(f"http://{HOST}:{process.port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    named = [line for line in lines if line.startswith("mooring_work_total{") and f'work="{work}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in named)
+
+
+def states(cluster: Cluster) -> list[dict[str, Any]]:
+    printed = cluster.mooring("cluster", "status", "--json")
+    found: list[dict[str, Any]] = json.loads(printed[printed.index("[") :])
+    return found
+
+
+def push_blobs(cluster: Cluster, count: int) -> None:
+    admin = Api(cluster.url, cluster.username, cluster.password)
+
+    def push(number: int) -> int:
+        content = json.dumps(f"blob {number} {random.random()}").encode()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return admin.request(
+            "POST",
+            "/v2/library/unwanted/blobs/uploads/",
+            json.loads(content),
+            query={"digest": digest},
+            headers={"Content-Type": "application/octet-stream"},
+        ).status
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(push, range(count))) == {201}
+
+
+def test_a_collection_that_is_killed_half_way_is_finished_by_another(idle: Cluster) -> None:
+    push_blobs(idle, BLOBS)
+    first, second = idle.worker("first"), idle.worker("second")
+    try:
+        assert len(bucket.objects(idle)) == BLOBS
+        idle.mooring("gc")
+        assert idle.execute("UPDATE object_removals SET due_at = 0") == BLOBS
+        first.start()
+        until(lambda: len(bucket.objects(idle)) < BLOBS, pause=0)
+        assert idle.store is not None
+        idle.store.pause()
+        first.kill()
+        idle.store.resume()
+        left = len(bucket.objects(idle))
+        assert 0 < left < BLOBS
+        assert idle.execute("SELECT * FROM object_removals") > 0
+        assert idle.execute("SELECT * FROM procrastinate_jobs WHERE status = 'doing'") == 1
+        second.start()
+        until(lambda: not bucket.objects(idle))
+        until(lambda: idle.execute("SELECT * FROM object_removals") == 0)
+        assert "worker_lost" in second.log.read_text()
+        assert "No faults." in idle.mooring("check")
+    finally:
+        first.kill()
+        second.kill()
+
+
+def test_a_worker_shows_itself_and_takes_the_work_from_the_servers(cluster: Cluster) -> None:
+    until(lambda: sum(rounds(replica) for replica in cluster.replicas) > 0)
+    worker = cluster.worker("helping")
+    worker.start()
+    try:
+        roles = {state["name"].partition("/")[0]: state["pulse"]["role"] for state in states(cluster)}
+        assert list(roles.values()).count("worker") == 1
+        assert {roles[replica.name] for replica in cluster.replicas} == {"server"}
+        until(lambda: rounds(worker) > 0)
+        # Those who serve have left off, also the listening: nobody but the worker is known to Procrastinate.
+        until(lambda: cluster.execute("SELECT * FROM procrastinate_workers") == 1)
+        before = sum(rounds(replica) for replica in cluster.replicas)
+        worker.kill()
+        until(lambda: sum(rounds(replica) for replica in cluster.replicas) > before)
+    finally:
+        worker.kill()
+
+
+def test_a_worker_that_is_stopped_says_goodbye(cluster: Cluster) -> None:
+    worker = cluster.worker("leaving")
+    worker.start()
+    assert worker.process is not None
+    process = worker.process
+    worker.stop()
+    assert process.returncode == 0
+    assert not [state for state in states(cluster) if state["name"].startswith("leaving/")]
+
+
+def test_keys_rotate_without_asking_the_worker(cluster: Cluster) -> None:
+    """A worker signs and verifies nothing, so no new key waits for it."""
+    worker = cluster.worker("apart")
+    worker.start()
+    try:
+        assert "is pending" in cluster.mooring("keys", "rotate")
+        until(lambda: "pending" not in cluster.mooring("keys", "list"), seconds=30)
+    finally:
+        worker.kill()
