@@ -30,7 +30,7 @@ def require_tag(name: str) -> str:
 
 
 def known_tag(name: str) -> str:
-    """Of a manifest that is asked for. Raises ManifestUnknown: the suite of 1.1.1 asks for one by what can't be a tag."""
+    """Of a manifest that is asked for. Raises ManifestUnknown: the suite of 1.1.1 asks by what can't be a tag."""
     if not TAG.fullmatch(name):
         raise ManifestUnknown(f"No manifest has the tag {name[:140]!r}: this can't be one.")
     return name
