@@ -11,6 +11,7 @@ import typer
 from mooring.cli.origins import credentials, origin
 from mooring.doctor.gathering import Wanted
 from mooring.doctor.inside.marks import marker
+from mooring.doctor.kubernetes import kubeconfig as kubeconfigs
 from mooring.doctor.outside.harbor import SAMPLES, Question
 from mooring.egress.client import Policy
 from mooring.errors import Invalid
@@ -38,6 +39,13 @@ Samples = Annotated[int, Option("--samples", min=1, max=500, help="How many toke
 CaFile = Annotated[Path | None, Option("--ca-file", help="PEM file with the certificates to trust.")]
 Insecure = Annotated[bool, Option("--insecure", help="Take any certificate. Credentials can then be stolen.")]
 Timeout = Annotated[float, Option("--timeout", min=1, help="Seconds to wait for one answer.")]
+KubeContext = Annotated[
+    str | None, Option("--kube-context", help="Context of the kubeconfig; its current one if not given.")
+]
+KubeConfig = Annotated[
+    Path | None, Option("--kubeconfig", help="The file; else KUBECONFIG, ~/.kube/config or the pod's account.")
+]
+Namespace = Annotated[str | None, Option("--namespace", help="Namespace of a Harbor in Kubernetes. It is only read.")]
 Compose = Annotated[
     list[Path] | None,
     Option("--compose", help="Directory of Harbor's installer, with docker-compose.yml; one for each node."),
@@ -67,6 +75,9 @@ def wanted(
     ca_file: CaFile = None,
     insecure: Insecure = False,
     timeout: Timeout = 20,
+    namespace: Namespace = None,
+    kube_context: KubeContext = None,
+    kubeconfig: KubeConfig = None,
     compose: Compose = None,
     logs: Logs = None,
     bundle: Bundles = None,
@@ -92,12 +103,15 @@ def wanted(
         samples=samples,
         longest_upload_seconds=longest_upload * 60,
     )
+    access = kubeconfigs.load(kube_context, kubeconfig) if namespace or kube_context or kubeconfig else None
     return Wanted(
         question,
         Policy(private=True, timeout_seconds=timeout, authority=ca_file, verify=not insecure),
         directories=tuple(compose or ()),
         logs=tuple(logs or ()),
         bundles=tuple(bundle or ()),
+        namespace=namespace or (access.namespace if access else "") or "default",
+        access=access,
         marker=marker(key_file),
     )
 

@@ -10,7 +10,10 @@ from mooring.doctor import bundle
 from mooring.doctor.inside import compose
 from mooring.doctor.inside.logs import read, searched
 from mooring.doctor.inside.marks import Marker
-from mooring.doctor.observations import Gap, Instance, Observations
+from mooring.doctor.kubernetes import examination as kubernetes
+from mooring.doctor.kubernetes.kubeconfig import Access
+from mooring.doctor.kubernetes.reading import Cluster
+from mooring.doctor.observations import Asked, Gap, Instance, Observations
 from mooring.doctor.outside.harbor import Question, examine
 from mooring.egress.client import Egress, Policy
 from mooring.errors import ConfigurationError, Invalid
@@ -23,6 +26,9 @@ class Wanted:
     directories: tuple[Path, ...] = ()
     logs: tuple[Path, ...] = ()
     bundles: tuple[Path, ...] = ()
+    namespace: str = ""
+    access: Access | None = None
+    """The cluster, where a namespace is to be examined."""
     marker: Marker = field(default_factory=Marker)
 
     @property
@@ -33,13 +39,16 @@ class Wanted:
     def target(self) -> str:
         if self.asks:
             return self.question.entrance or ", ".join(self.question.cores)
-        return ", ".join(str(path) for path in (*self.directories, *self.logs))
+        named = [f"namespace {self.namespace}"] if self.access else []
+        return ", ".join((*named, *(str(path) for path in (*self.directories, *self.logs))))
 
 
 async def gather(wanted: Wanted) -> Observations:
     """Raises Unavailable when nothing could be looked at, Invalid when nothing was named."""
-    if not (wanted.asks or wanted.directories or wanted.logs or wanted.bundles):
-        raise Invalid("Nothing to look at. Give an address, --harbor, --core, --compose, --logs or --bundle.")
+    if not (wanted.target or wanted.bundles):
+        raise Invalid(
+            "Nothing to look at. Give an address, --harbor, --core, --namespace, --compose, --logs or --bundle."
+        )
     seen = Observations(
         made_at=time.time(), tool=f"mooring {__version__}", target=wanted.target, key_id=wanted.marker.id
     )
@@ -51,6 +60,8 @@ async def gather(wanted: Wanted) -> Observations:
         async with Egress(wanted.policy) as egress:
             asked, gaps = await examine(egress, wanted.question)
         seen = replace(seen, asked=asked, gaps=(*seen.gaps, *gaps))
+    if wanted.access is not None:
+        seen = await _with_kubernetes(seen, wanted, wanted.access)
     return joined([*(bundle.read(path) for path in wanted.bundles), *([seen] if seen.target else [])])
 
 
@@ -81,6 +92,24 @@ def joined(parts: Sequence[Observations]) -> Observations:
 def _without_marks(instance: Instance) -> Instance:
     plain = {name: value for name, value in instance.environment.items() if value.plain is not None}
     return replace(instance, environment=plain, files={})
+
+
+async def _with_kubernetes(seen: Observations, wanted: Wanted, access: Access) -> Observations:
+    async with Egress(replace(wanted.policy, context=access.context, keep_alive=True)) as egress:
+        found = await kubernetes.examine(Cluster(egress, access), wanted.namespace, wanted.marker)
+    asked = seen.asked
+    if found.doors:
+        asked = asked or Asked(entrance="", repository="")
+        asked = replace(asked, doors=(*asked.doors, *found.doors))
+    return replace(
+        seen,
+        asked=asked,
+        kubernetes=found.kubernetes,
+        instances=(*seen.instances, *found.instances),
+        logs=(*seen.logs, *found.logs),
+        logs_read=(*seen.logs_read, *found.logs_read),
+        gaps=(*seen.gaps, *found.gaps),
+    )
 
 
 def _with_log(seen: Observations, path: Path) -> Observations:

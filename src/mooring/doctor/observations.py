@@ -213,7 +213,10 @@ class Workload:
     claims: tuple[str, ...] = ()
     """`NAME: MODES` of each volume claim."""
     single_writer_claims: tuple[str, ...] = ()
+    own_directories: tuple[str, ...] = ()
+    """Volumes of bytes that each pod has for itself (`emptyDir`)."""
     managers: tuple[str, ...] = ()
+    """Who writes it down: helm, kubectl, argocd-controller."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class Policy:
     authority: Path | None = None
     """PEM file of certificates to trust, instead of the system's."""
     verify: bool = True
+    context: ssl.SSLContext | None = None
+    """TLS made elsewhere, with a client's certificate."""
     keep_alive: bool = False
     """Whether a connection is used again. A load balancer may choose once a connection."""
 
@@ -140,6 +142,8 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
 
 def _tls(policy: Policy) -> ssl.SSLContext:
     """Raises ConfigurationError when the file of certificates can't be read."""
+    if policy.context is not None:
+        return policy.context
     try:
         context = ssl.create_default_context(cafile=str(policy.authority) if policy.authority else None)
     except (OSError, ssl.SSLError) as error:

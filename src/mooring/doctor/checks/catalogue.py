@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from mooring.doctor.checks import addresses, backends, clocks, keys, lines, logins, sessions, settings, uploads
+from mooring.doctor.checks import addresses, backends, clocks, keys, lines, logins, objects, sessions, settings, uploads
 from mooring.doctor.findings import Check, Finding
 from mooring.doctor.inside.signatures import SIGNATURES
 from mooring.doctor.observations import Observations
@@ -62,4 +62,14 @@ INSIDE: Final = (
     _check("logs", "do the logs have lines that are known to mean something", "日志中是否有已知含义的行", _LOGGED, "logs", lines.known_lines),
 )  # fmt: skip
 
-CHECKS: Final = (*OUTSIDE, *INSIDE)
+KUBERNETES: Final = (
+    _check("stale-keys", "did every core start after its key's Secret was changed", "每个 core 是否都在密钥 Secret 更改之后启动", "RC1", "kubernetes", objects.stale_keys),
+    _check("key-secrets", "do all cores mount one Secret for the key", "所有 core 是否挂载同一个密钥 Secret", "RC1", "kubernetes", objects.separate_secrets),
+    _check("rerolled", "are cores rolled for new keys again and again", "core 是否因新密钥而反复滚动", "RC1", "kubernetes", objects.rerolled),
+    _check("node-clocks", "do the clocks of the cores' nodes agree", "各 core 所在节点的时钟是否一致", "RC2", "kubernetes", objects.node_clocks),
+    _check("registry-volume", "do the registries share their volume", "各 registry 是否共享存储卷", "RC14", "kubernetes", objects.registry_storage),
+    _check("ingress", "does the ingress fit the external URL", "ingress 与外部 URL 是否相符", "RC10 RC11", "kubernetes", objects.entrances),
+    _check("ingress-paths", "do registry and token service lead to one place", "registry 与令牌服务是否指向同一处", "RC21", "kubernetes", objects.split_paths),
+)  # fmt: skip
+
+CHECKS: Final = (*OUTSIDE, *INSIDE, *KUBERNETES)

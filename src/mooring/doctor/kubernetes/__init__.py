@@ -1,0 +1,1 @@
+"""A Harbor in Kubernetes, read through its API."""

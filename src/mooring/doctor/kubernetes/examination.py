@@ -1,0 +1,55 @@
+"""A Harbor in a namespace: its objects, its logs, and a token of each core where the API server passes that on."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from mooring.doctor.inside.logs import searched
+from mooring.doctor.inside.marks import Marker
+from mooring.doctor.kubernetes.harbor import Part, cluster, instances, parts
+from mooring.doctor.kubernetes.objects import component
+from mooring.doctor.kubernetes.reading import Cluster
+from mooring.doctor.observations import Door, Gap, Instance, Kubernetes, LogHit
+
+LOGGED: Final = frozenset({"core", "registry", "jobservice"})
+
+
+@dataclass
+class Found:
+    kubernetes: Kubernetes
+    instances: list[Instance]
+    doors: list[Door] = field(default_factory=list)
+    logs: list[LogHit] = field(default_factory=list)
+    logs_read: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+
+async def examine(asked: Cluster, namespace: str, marker: Marker) -> Found:
+    """Raises Unavailable when the namespace can't be read or has no Harbor."""
+    objects, gaps = await asked.objects(namespace)
+    running = parts(objects)
+    found = Found(cluster(objects, running), instances(objects, running, marker), gaps=gaps)
+    for part in running:
+        if component(part.container) in LOGGED:
+            await _search(asked, namespace, part, found)
+    for part in running:
+        if component(part.container) == "core":
+            await _ask(asked, namespace, part, found)
+    return found
+
+
+async def _search(asked: Cluster, namespace: str, part: Part, found: Found) -> None:
+    text, trouble = await asked.log(namespace, part.pod_name, str(part.container["name"]))
+    if trouble:
+        found.gaps.append(Gap(f"the log of {part.pod_name}", trouble))
+        return
+    found.logs += searched(part.pod_name, text.splitlines())
+    found.logs_read.append(part.pod_name)
+
+
+async def _ask(asked: Cluster, namespace: str, part: Part, found: Found) -> None:
+    """Not without the right to `pods/proxy`, which a Role for reading need not have."""
+    grants = await asked.tokens(namespace, part.pod_name, part.port)
+    if not grants:
+        found.gaps.append(Gap(f"a token of {part.pod_name}", "it can't be asked through the API server (pods/proxy)"))
+        return
+    found.doors.append(Door(name=f"pod {part.pod_name}", url="", direct=True, ping=grants[0].answer, anonymous=grants))
