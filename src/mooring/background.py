@@ -38,7 +38,7 @@ def engine(settings: Settings, works: Sequence[Work], metrics: Metrics, clock: C
     """Procrastinate where the database is PostgreSQL, else a lock on this machine."""
     if not settings.database_is_shared:
         return Embedded(works, metrics, settings.data / LOCK).run
-    # Procrastinate takes a fifth of a second that a registry on SQLite has no use for.
+    # A registry on SQLite has no use for what this brings.
     from mooring.database.postgresql import parameters  # noqa: PLC0415
     from mooring.jobs.doorbell import Doorbell  # noqa: PLC0415
 

@@ -93,6 +93,18 @@ async def test_what_is_due_is_looked_for_at_once(database: PostgreSQL, address: 
             await until(lambda wanted=rounds: rare.rounds == wanted)  # type: ignore[misc]
 
 
+async def test_what_is_scheduled_is_left_alone(database: PostgreSQL, address: str, metrics: Metrics) -> None:
+    """Else PostgreSQL would note a duplicate key in its log, and a dead row in its table, with every round."""
+    rare, often = Counted("rare", every=3600), Counted("often", every=0.5)
+    counting = "SELECT last_value FROM procrastinate_jobs_id_seq"
+    async with ringing(database, address, metrics, rare.work, often.work):
+        await until(lambda: rare.rounds == 1 and often.rounds > 1)
+        ((before,),), rounds = run(address, counting), often.rounds
+        await until(lambda: often.rounds > rounds + 2)
+        ((after,),), rounds = run(address, counting), often.rounds - rounds
+    assert after - before <= rounds + 1
+
+
 async def test_never_two_at_once(database: PostgreSQL, address: str, metrics: Metrics) -> None:
     work = Counted(seconds=0.2, every=0)
     async with (

@@ -87,7 +87,11 @@ class Doorbell:
             with suppress(ConnectorException):  # another process was faster
                 await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
             await _ring(app, job.task_name)
+        waiting = await app.job_manager.list_jobs_async(queue=QUEUE, status=Status.TODO.value)
+        scheduled = {job.queueing_lock for job in waiting}
         for work in self._works.values():
+            if work.name in scheduled:
+                continue
             # By cluster time: Procrastinate's own schedule goes by the wall clock, and stands still for hours
             # after one that was ahead is put right.
             at = datetime.fromtimestamp(self._clock.now() / SECOND, UTC) + timedelta(seconds=work.seconds())
