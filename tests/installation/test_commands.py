@@ -1,4 +1,4 @@
-"""`mooring user`: what it refuses."""
+"""What the commands refuse, and what they print for a program that reads it."""
 
 import io
 import sys
@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mooring.cluster import heartbeat
+from mooring.cluster.clock import Clock
+from mooring.cluster.heartbeat import Pulse
+from mooring.database.sqlite import SQLite
 from tests.installation.conftest import Mooring
 
 
@@ -22,3 +26,17 @@ def test_the_last_administrator_is_not_disabled(mooring: Mooring, data: Path, mo
     assert mooring("user", "disable", "second", "--data", data).code == 0
     listed = mooring("user", "list", "--data", data).out.splitlines()
     assert [line.split("\t")[1:5] for line in listed[1:]] == [["admin", "", "yes", ""], ["second", "", "yes", "yes"]]
+
+
+def test_a_replica_s_name_is_whole_where_a_program_reads_it(mooring: Mooring, data: Path) -> None:
+    name = "mooring-7c9d8b6f5-" + "x" * 80
+    database = SQLite(data / "mooring.db")
+    now = Clock(database).now()
+    database.write_now(heartbeat.beat, now, name, Pulse(ready=False, failed={"store": "is away"}))
+    database.close()
+    said = mooring("cluster", "status", "--data", data)
+    assert said.code == 1
+    columns, row, *failed = said.out.splitlines()
+    assert columns.split("\t")[0] == "replica"
+    assert row.split("\t")[0] == name
+    assert failed == [f"{name}: store: is away"]
