@@ -167,7 +167,9 @@ def basic(request: web.Request) -> tuple[str, str] | None:
 
 
 def may(database: Database, name: str, project: Project) -> list[str]:
-    if name == "admin" or name in project.members or (name in database.passwords and project.name == "library"):
+    if name == "admin":
+        return ["pull", "push", "delete"]
+    if name in project.members or (name in database.passwords and project.name == "library"):
         return ["pull", "push"]
     return ["pull"] if project.public else []
 
@@ -238,10 +240,10 @@ async def token(core: Core, request: web.Request) -> web.Response:
         return web.Response(status=500)
     access = []
     for scope in scopes:
-        kind, repository, wanted = scope.split(":")
+        kind, repository, _ = scope.split(":")
         project = core.database.project(repository.partition("/")[0]) if core.database.up else None
-        allowed = may(core.database, name, project) if project else []
-        actions = [action for action in wanted.split(",") if action in allowed]
+        # All that the caller may, whatever was asked for.
+        actions = may(core.database, name, project) if project else []
         access.append({"type": kind, "name": repository, "actions": actions})
     text = sign(core, name, access)
     return web.json_response({"token": text, "access_token": "", "expires_in": core.database.token_seconds})
@@ -262,7 +264,7 @@ async def v2(core: Core, request: web.Request) -> web.Response:
         refused = 'Basic realm="harbor"' if authorization else bare
         return fault(401, "UNAUTHORIZED", "unauthorized: unauthorized", {"Www-Authenticate": refused})
     repository, _, rest = path.partition("/blobs/")
-    action = "pull" if request.method in {"GET", "HEAD"} else "push"
+    action = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(request.method, "push")
     if not authorization and action == "pull":
         challenge = f'{bare},scope="repository:{repository}:pull"'
         return fault(401, "UNAUTHORIZED", "unauthorized: authorize header needed", {"Www-Authenticate": challenge})

@@ -27,6 +27,8 @@ class Scenario:
     asked: Ask = lambda question: question
     timeout_seconds: float = 20
     stale_password: bool = False
+    uploads_left: bool = False
+    """Whether uploads were opened that nobody may cancel."""
 
 
 def scenario(
@@ -216,6 +218,14 @@ def named_and_mounting(question: Question) -> Question:
     return replace(question, repository="library/app", mount_from="library/other")
 
 
+def a_robot_opening(question: Question) -> Question:
+    return robot(replace(question, uploads="always"))
+
+
+def a_person_mounting(question: Question) -> Question:
+    return person(replace(question, mount_from="secret/app", uploads="always"))
+
+
 def long_upload(question: Question) -> Question:
     return replace(question, longest_upload_seconds=2 * HOUR)
 
@@ -256,7 +266,8 @@ SCENARIOS: Final = (
     scenario("Host rewritten, nobody's credentials", "RC11", other_host, nobody),
     scenario("tokens of a minute", "RC12", short_tokens),
     scenario("an upload of two hours", "RC12", asked=long_upload),
-    scenario("mount from a project without rights", "RC13", asked=lambda q: person(mounting("secret/app")(q))),
+    scenario("mount from a project without rights", "RC13", asked=a_person_mounting, uploads_left=True),
+    scenario("healthy, a robot that may open uploads", "", asked=a_robot_opening, uploads_left=True),
     scenario("mount from a project that is gone", "RC13", asked=mounting("nosuch/app")),
     scenario("registries with storage of their own", "RC14", own_storage),
     scenario("registries with storage of their own, entrance alone", "RC14", own_storage, entrance_only),

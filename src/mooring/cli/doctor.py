@@ -17,7 +17,7 @@ from mooring.doctor.report.document import document
 from mooring.doctor.texts import Language
 
 application = typer.Typer(
-    help="Find out why a registry refuses pushes. It changes nothing there: the uploads that it opens are cancelled "
+    help="Find out why a registry refuses pushes. It changes nothing there: an upload that it opens is cancelled "
     "at once. `mooring doctor URL` is short for `mooring doctor examine URL`.",
     no_args_is_help=True,
     cls=DefaultGroup,

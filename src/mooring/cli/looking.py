@@ -34,6 +34,10 @@ Repository = Annotated[
 ]
 MountFrom = Annotated[str | None, Option("--mount-from", help="Repository that refused pushes mount layers from.")]
 LongestUpload = Annotated[float, Option("--longest-upload", help="Minutes that your longest upload takes.")]
+Upload = Annotated[
+    bool,
+    Option("--upload", help="Open an upload also where it can't be cancelled, for an account that may not delete."),
+]
 NoUpload = Annotated[bool, Option("--no-upload", help="Open no upload, not even one that is cancelled.")]
 Samples = Annotated[int, Option("--samples", min=1, max=500, help="How many tokens to ask each address for.")]
 CaFile = Annotated[Path | None, Option("--ca-file", help="PEM file with the certificates to trust.")]
@@ -70,6 +74,7 @@ def wanted(
     repository: Repository = None,
     mount_from: MountFrom = None,
     longest_upload: LongestUpload = 0,
+    upload: Upload = False,
     no_upload: NoUpload = False,
     samples: Samples = SAMPLES,
     ca_file: CaFile = None,
@@ -99,7 +104,7 @@ def wanted(
         credentials=credentials("MOORING_DOCTOR", first, username, given) if first and not anonymous else None,
         repository=repository or "",
         mount_from=mount_from or "",
-        uploads=not no_upload,
+        uploads="never" if no_upload else "always" if upload else "cancelled",
         samples=samples,
         longest_upload_seconds=longest_upload * 60,
     )

@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mooring.doctor.checks.readings import MISSING_PROJECT, authorized_answers, challenge, doors, named, told
+from mooring.doctor.checks.readings import (
+    MISSING_PROJECT,
+    authorized_answers,
+    challenge,
+    doors,
+    judging_seconds,
+    named,
+    told,
+)
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Answer, Door, Observations
 from mooring.doctor.texts import Text, same
@@ -81,7 +89,7 @@ def hurried(door: Door) -> bool:
     return (
         door.stranger is not None
         and door.stranger.answer.status in {200, 401}
-        and door.stranger.answer.seconds < FAST_SECONDS
+        and judging_seconds(door, door.stranger.answer) < FAST_SECONDS
         and door.info.auth_mode in {"", "db_auth", "ldap_auth"}
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mooring.doctor.checks.backends import FAST_SECONDS, database_signs, hurried, redis_signs
-from mooring.doctor.checks.readings import doors, named, versions
+from mooring.doctor.checks.readings import doors, judging_seconds, named, versions
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Door, Grant, Observations
 from mooring.doctor.texts import Text
@@ -61,6 +61,9 @@ def credentials(seen: Observations) -> Iterator[Finding]:
         yield _refused_everywhere(name, mode, evidence)
     elif mode in DIRECTORIES and not _robot(name):
         yield named("RC5", "likely", *evidence, _mode(mode), related=("RC4",))
+    elif any(each.door.direct and each.taken for each in failing):
+        # One core knows an account or does not: what it takes now and then is locked now and then.
+        yield named("RC4", "likely", *evidence, *_who(name))
     else:
         yield named("RC8", "likely", *evidence, *_who(name), title=_UNKNOWN_THERE)
 
@@ -107,13 +110,15 @@ def mixed_versions(seen: Observations) -> Iterator[Finding]:
 def separate_databases(seen: Observations) -> Iterator[Finding]:
     """Lists of public projects come from the database, whoever asks."""
     lists = {
-        door.name: frozenset((project.name, project.id) for project in door.projects if project.public)
+        door.name: frozenset(
+            (project.name, project.id, project.created_at) for project in door.projects if project.public
+        )
         for door in doors(seen)
         if door.direct and door.listing and door.listing.status == 200
     }
     if len(set(lists.values())) > 1:
         different = frozenset.union(*lists.values()) - frozenset.intersection(*lists.values())
-        names = ", ".join(sorted({name for name, _ in different})[:5])
+        names = ", ".join(sorted({name for name, *_ in different})[:5])
         yield named(
             "RC8",
             "certain",
@@ -137,8 +142,8 @@ def _outcome(door: Door) -> Outcome:
     return Outcome(
         door,
         taken,
-        [grant for grant in refused if grant.answer.seconds >= FAST_SECONDS],
-        [grant for grant in refused if grant.answer.seconds < FAST_SECONDS],
+        [grant for grant in refused if judging_seconds(door, grant.answer) >= FAST_SECONDS],
+        [grant for grant in refused if judging_seconds(door, grant.answer) < FAST_SECONDS],
     )
 
 

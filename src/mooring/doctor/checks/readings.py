@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 from typing import Final
 
 from mooring.doctor.causes import CAUSES
@@ -50,6 +51,12 @@ def kids(door: Door) -> Counter[str]:
 
 def all_kids(seen: Observations) -> set[str]:
     return {kid for door in doors(seen) for kid in kids(door)}
+
+
+def judging_seconds(door: Door, answer: Answer) -> float:
+    """How long an answer took beyond what any answer takes there. Harbor sleeps for 1.5 s on a wrong password."""
+    usual = [grant.answer.seconds for grant in door.anonymous if grant.token]
+    return answer.seconds - (median(usual) if usual else 0)
 
 
 def signing_failures(door: Door) -> Sequence[Grant]:

@@ -33,7 +33,7 @@ async def knock(line: Line, name: str, *, direct: bool) -> Way:
     return Way(line, Door(name=name, url=line.url, direct=direct, ping=ping))
 
 
-async def look(way: Way, entrance: str, samples: int, credentials: Credentials | None) -> Way:
+async def look(way: Way, entrance: str, samples: int, credentials: Credentials | None, *, alone: bool) -> Way:
     """All that asks for no repository."""
     line, door = way.line, way.door
     authorization = credentials.header if credentials else None
@@ -51,6 +51,7 @@ async def look(way: Way, entrance: str, samples: int, credentials: Credentials |
     stranger = Credentials(f"mooring-doctor-{secrets.token_hex(4)}", secrets.token_urlsafe(12), "made up")
     refused, _ = await line.token(["repository:library/mooring-doctor:pull"], stranger)
     listing, projects = await listed(line, authorization)
+    looking = (door.direct or not entrance or alone) and listing.seconds < TOO_SLOW_SECONDS
     return replace(
         way,
         door=replace(
@@ -61,7 +62,7 @@ async def look(way: Way, entrance: str, samples: int, credentials: Credentials |
             components=await _components(line),
             info=await _info(line, authorization),
             listing=listing,
-            projects=await compared(line, authorization, projects) if door.direct or not entrance else projects,
+            projects=await compared(line, authorization, projects) if looking else projects,
         ),
     )
 

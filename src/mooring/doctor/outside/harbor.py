@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from mooring.doctor.observations import Account, Asked, Crossing, Door, Gap, Grant, Token
 from mooring.doctor.outside import crossings
@@ -27,7 +27,8 @@ class Question:
     repository: str = ""
     """One that the credentials may push to; found by itself when empty."""
     mount_from: str = ""
-    uploads: bool = True
+    uploads: Literal["cancelled", "always", "never"] = "cancelled"
+    """Whether uploads are opened: where they can be cancelled, which takes the right to delete; always; or never."""
     samples: int = SAMPLES
     longest_upload_seconds: float = 0
 
@@ -45,7 +46,11 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     if not ways:
         raise Unavailable("; ".join(f"{gap.what}: {gap.why}" for gap in gaps))
     credentials = question.credentials
-    ways = list(await asyncio.gather(*(look(way, question.entrance, question.samples, credentials) for way in ways)))
+    ways = list(
+        await asyncio.gather(
+            *(look(way, question.entrance, question.samples, credentials, alone=len(ways) == 1) for way in ways)
+        )
+    )
     repository = question.repository or candidates(ways[0].door.projects)[0]
     ways, held = await _tokens(ways, question)
     if question.repository == "":
@@ -137,27 +142,39 @@ async def _try(
         for way in ways
     ]
     pushing = {each.giver: each.text for each in known if "push" in each.claims.access.get(repository, ())}
-    if question.uploads and pushing:
-        ways, opened = await crossings.open_uploads(ways, repository, pushing)
+    ending = {name: text for name, text in pushing.items() if _can_cancel(held, text, repository)}
+    opening = {"cancelled": ending, "always": pushing, "never": {}}[question.uploads]
+    if opening:
+        ways, opened = await crossings.open_uploads(ways, repository, opening)
         found += opened
         if question.mount_from:
             ways = [
-                await crossings.mount(way, repository, question.mount_from, pushing[way.door.name])
-                if way.door.name in pushing
+                await crossings.mount(way, repository, question.mount_from, opening[way.door.name])
+                if way.door.name in opening
                 else way
                 for way in ways
             ]
     else:
-        gaps.append(Gap("uploads", _why_no_uploads(question, bool(known))))
+        gaps.append(Gap("uploads", _why_no_uploads(question, bool(known), bool(pushing))))
     found += await crossings.show_csrf(ways)
     return ways, found, gaps
 
 
-def _why_no_uploads(question: Question, logged_in: bool) -> str:
-    if not question.uploads:
+def _can_cancel(held: Sequence[Held], text: str, repository: str) -> bool:
+    """Harbor lets an upload be cancelled only by who may delete the repository."""
+    return any(each.text == text and "delete" in each.claims.access.get(repository, ()) for each in held)
+
+
+def _why_no_uploads(question: Question, logged_in: bool, may_push: bool) -> str:
+    if question.uploads == "never":
         return "--no-upload was given"
     if question.credentials is None:
         return "no credentials were given"
+    if may_push:
+        return (
+            "the account may push and not delete, so that an upload could not be cancelled: --upload opens it all the "
+            "same, and the registry removes it after a week"
+        )
     return "the account may push to no project that was tried" if logged_in else "no login gave a token"
 
 
