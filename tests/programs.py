@@ -22,6 +22,8 @@ DEBIAN: Final = {
     "dockerd": "docker.io",
     "haproxy": "haproxy",
     "initdb": "postgresql",
+    "pg_dump": "postgresql-client",
+    "pg_restore": "postgresql-client",
     "podman": "podman",
     "postgres": "postgresql",
     "skopeo": "skopeo",
