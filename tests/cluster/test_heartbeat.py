@@ -50,8 +50,8 @@ def test_one_that_died_is_forgotten_in_the_end(database: SQLite) -> None:
     assert [replica.name for replica in database.read_now(heartbeat.known)] == ["new"]
 
 
-def on(server: str, host: str = "host") -> Pulse:
-    return Pulse(ready=True, server=server, host=host)
+def on(server: str, host: str = "host", role: str = heartbeat.SERVER) -> Pulse:
+    return Pulse(ready=True, server=server, host=host, role=role)
 
 
 def test_two_servers_under_one_name_are_noticed(database: SQLite) -> None:
@@ -67,6 +67,13 @@ def test_two_servers_under_one_name_are_noticed(database: SQLite) -> None:
 def test_workers_of_one_server_may_share_its_name(database: SQLite) -> None:
     for name in ("web/7-a", "web/8-a"):
         database.write_now(heartbeat.beat, 1, name, on("a"))
+    assert heartbeat.namesakes(database.read_now(heartbeat.known), 2) == {}
+
+
+def test_a_worker_beside_a_server_may_share_its_name(database: SQLite) -> None:
+    for now in (1, 2):
+        database.write_now(heartbeat.beat, now, "web/7-a", on("a"))
+        database.write_now(heartbeat.beat, now, "web/8-b", on("b", role=heartbeat.WORKER))
     assert heartbeat.namesakes(database.read_now(heartbeat.known), 2) == {}
 
 

@@ -379,3 +379,17 @@ def names(values: dict[str, Any], before: str = "") -> list[str]:
         else:
             found.append(path)
     return found
+
+
+def test_the_schema_is_migrated_in_two_phases_around_the_roll() -> None:
+    jobs = {item["metadata"]["name"]: item for item in render() if "-migrate-" in item["metadata"]["name"]}
+    assert {name: hook(item, "hook") for name, item in jobs.items()} == {
+        "mooring-migrate-before": "pre-install,pre-upgrade",
+        "mooring-migrate-after": "post-upgrade",
+    }
+    words = {name: item["spec"]["template"]["spec"]["containers"][0]["args"] for name, item in jobs.items()}
+    assert words["mooring-migrate-before"] == ["migrate", "--phase", "before"]
+    assert words["mooring-migrate-after"][:4] == ["migrate", "--phase", "after", "--wait"]
+    for item in jobs.values():
+        assert 0 < item["spec"]["backoffLimit"] < 10
+    assert int(words["mooring-migrate-after"][4]) < jobs["mooring-migrate-after"]["spec"]["activeDeadlineSeconds"]

@@ -27,6 +27,8 @@ class Runner:
     namespace: str
     directory: Path
     overrides: Mapping[str, str]
+    module: str = "mooring"
+    """The version that the image of the Jobs has."""
     done: list[Done] = field(default_factory=list)
     failure: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -54,7 +56,7 @@ class Runner:
         name, spec = job["metadata"]["name"], job["spec"]["template"]["spec"]
         begun = datetime.now(UTC)
         directory = self.directory / f"{name}-{next(self._numbers)}"
-        process = Pod(self.api, self.namespace, name, spec, directory, self.overrides).start()
+        process = Pod(self.api, self.namespace, name, spec, directory, self.overrides, self.module).start()
         output, _ = process.communicate(timeout=DEADLINE)
         self.done.append(Done(name, process.returncode, output.decode()))
         try:

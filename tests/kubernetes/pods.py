@@ -24,6 +24,8 @@ class Pod:
     spec: Object
     directory: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
+    module: str = "mooring"
+    """What its image starts."""
 
     @property
     def container(self) -> Object:
@@ -47,7 +49,7 @@ class Pod:
 
     def _command(self) -> list[str]:
         # What the image starts where the pod names no command.
-        given = self.container.get("command") or [sys.executable, "-m", "mooring"]
+        given = self.container.get("command") or [sys.executable, "-m", self.module]
         command = [sys.executable if word == "python3" else word for word in given]
         command += self.container.get("args", [])
         if self.spec.get("automountServiceAccountToken"):

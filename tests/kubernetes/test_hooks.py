@@ -14,11 +14,25 @@ from tests.kubernetes.api import Object
 from tests.kubernetes.jobs import Runner
 from tests.kubernetes.pods import Pod
 from tests.kubernetes.release import Release
+from tests.next import AFTER, NEXT
 from tests.programs import Refused
 from tests.server import HOST, Server, free_port, processes, wait_until_ready
 
-SECRET_JOB, MIGRATION = "mooring-make-secret", "mooring-migrate-before"
+SECRET_JOB, MIGRATION, SECOND = "mooring-make-secret", "mooring-migrate-before", "mooring-migrate-after"
 BROKEN = {"migrations": [{"name": "before", "hooks": ["pre-upgrade"], "weight": 10, "args": ["no-such-command"]}]}
+
+
+IMPATIENT = {
+    "migrations": [
+        {"name": "before", "hooks": ["pre-upgrade"], "weight": 10, "args": ["migrate", "--phase", "before"]},
+        {"name": "after", "hooks": ["post-upgrade"], "weight": 10, "args": ["migrate", "--phase", "after"]},
+    ]
+}
+OLD_POD = """
+    INSERT INTO replicas (name, version, started_at, seen_at, ready)
+    VALUES ('old-pod', '0.0.1', 0, extract(epoch FROM now() + interval '1 hour') * 1000000, true)
+"""
+"""Of a version that does not say yet which schema it knows; it goes on beating."""
 
 
 def test_an_install_makes_the_secret_then_migrates_and_leaves_no_hook_behind(
@@ -49,7 +63,7 @@ def test_an_upgrade_and_a_rollback_keep_the_made_secret(
     release.install("--timeout=60s", changes=changes)
     made = release.secret()
     release.upgrade("--timeout=60s", changes=changes | {"replicas": 3})
-    assert runner.names == [SECRET_JOB, MIGRATION, SECRET_JOB, MIGRATION]
+    assert runner.names == [SECRET_JOB, MIGRATION, SECRET_JOB, MIGRATION, SECOND]
     assert "Nothing was changed" in runner.done[2].output
     release.rollback(1, "--timeout=60s")
     assert release.secret() == made
@@ -78,15 +92,31 @@ def test_a_failed_migration_stops_the_upgrade_before_any_pod_changes(
 def test_the_second_phase_runs_after_the_new_pods_are_asked_for(
     release: Release, runner: Runner, changes: dict[str, Any]
 ) -> None:
-    phases = [
-        {"name": "before", "hooks": ["pre-install", "pre-upgrade"], "weight": 10, "args": ["migrate"]},
-        {"name": "after", "hooks": ["post-upgrade"], "weight": 10, "args": ["version"]},
-    ]
-    release.install("--timeout=60s", changes=changes | {"migrations": phases})
+    release.install("--timeout=60s", changes=changes)
     assert runner.names == [SECRET_JOB, MIGRATION]
-    release.upgrade("--timeout=60s", changes=changes | {"migrations": phases, "replicas": 3})
-    assert runner.names[2:] == [SECRET_JOB, MIGRATION, "mooring-migrate-after"]
+    release.upgrade("--timeout=60s", changes=changes | {"replicas": 3})
+    assert runner.names[2:] == [SECRET_JOB, MIGRATION, SECOND]
+    assert [done.code for done in runner.done] == [0] * 5
+    assert "The database is current." in runner.done[-1].output
     assert release.names("api/v1/serviceaccounts") == ["mooring"]
+
+
+def test_the_second_phase_fails_while_older_pods_stay_and_names_them(
+    release: Release, runner: Runner, changes: dict[str, Any]
+) -> None:
+    release.install("--timeout=60s", changes=changes)
+    database = release.value("mooring-database", "url")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(OLD_POD)
+    runner.module = NEXT
+    with pytest.raises(Refused, match="post-upgrade hooks failed"):
+        release.upgrade("--timeout=60s", changes=changes | IMPATIENT)
+    assert [(done.job, done.code) for done in runner.done[-2:]] == [(MIGRATION, 0), (SECOND, 2)]
+    assert f"Schema {AFTER} takes away what these replicas still need: old-pod." in runner.done[-1].output
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM replicas")
+    release.upgrade("--timeout=60s", changes=changes | IMPATIENT)
+    assert f"Applied {AFTER}." in runner.done[-1].output
 
 
 def test_a_pod_of_the_deployment_serves_and_lets_the_made_password_in(

@@ -17,6 +17,7 @@ def give(replica: Replica, current: str, previous: str | None = None) -> None:
     replica.start()
 
 
+@pytest.mark.timeout(600)
 def test_no_push_is_refused_and_a_wrong_order_is_explained(crew: Crew) -> None:
     old, new = crew.environment["MOORING_MASTER_KEY"], new_key()
     both = {"MOORING_MASTER_KEY": new, "MOORING_MASTER_KEY_PREVIOUS": old}

@@ -104,12 +104,13 @@ def namesakes(found: Sequence[Replica], now: int) -> Mapping[str, Sequence[str]]
 
     One that was killed, and whose successor has its name, has not been seen since that one began.
     """
-    servers: dict[str, dict[str, list[Replica]]] = {}
+    servers: dict[tuple[str, str], dict[str, list[Replica]]] = {}
     for replica in found:
         if replica.alive(now):
-            servers.setdefault(replica.given_name, {}).setdefault(replica.pulse.server, []).append(replica)
+            place = servers.setdefault((replica.given_name, replica.pulse.role), {})
+            place.setdefault(replica.pulse.server, []).append(replica)
     twice = {}
-    for name, by_server in servers.items():
+    for (name, _role), by_server in servers.items():
         latest = max(min(each.started_at for each in workers) for workers in by_server.values())
         living = [workers[0] for workers in by_server.values() if max(each.seen_at for each in workers) >= latest]
         if len(living) > 1:
