@@ -41,6 +41,20 @@ def test_failed_checks_are_named_with_their_reason() -> None:
     assert looked(a=fine, b=away).failures() == {"b": "the store is away"}
 
 
+def test_one_reason_for_two_failures_is_given_once() -> None:
+    assert looked(master_key=foreign, keyring=foreign, store=away).failures() == {
+        "master_key": "another cluster's key",
+        "store": "the store is away",
+    }
+
+
+def test_a_check_with_a_fault_of_its_own_fails() -> None:
+    async def faulty() -> None:
+        raise ZeroDivisionError
+
+    assert "ZeroDivisionError" in looked(a=faulty, b=fine).failures()["a"]
+
+
 def test_a_check_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.01)
     assert "no answer" in looked(a=hangs).failures()["a"]

@@ -11,7 +11,7 @@ from mooring.cluster.heartbeat import LIFE, Pulse
 from mooring.cluster.tables import replicas
 from mooring.database import Database, revisions, schema
 from mooring.database.postgresql import PostgreSQL
-from mooring.database.revisions import Phase
+from mooring.database.revisions import Phase, Revision
 from mooring.database.sqlite import SQLite
 from mooring.database.time import database_time
 from mooring.errors import Foreign, PreconditionFailed
@@ -189,3 +189,12 @@ def test_each_phase_again_changes_nothing(database: Database, program: Program) 
     for phase in (Phase.BEFORE, Phase.AFTER):
         assert migrate(database, phase)
         assert migrate(database, phase) == []
+
+
+def test_a_version_that_was_skipped_takes_away_first_what_the_next_one_builds_on() -> None:
+    ended, added = Revision("a", Phase.AFTER), Revision("b", Phase.BEFORE)
+    assert schema._due([ended, added], Phase.BEFORE) == [ended, added]
+    assert schema._due([added, ended], Phase.BEFORE) == [added]
+    assert schema._due([ended], Phase.BEFORE) == []
+    assert schema._due([ended], Phase.AFTER) == [ended]
+    assert schema._due([added, ended], Phase.ALL) == [added, ended]

@@ -37,7 +37,11 @@ class Readiness:
 
     async def look(self) -> None:
         results = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))
-        outcomes = dict(zip(self._checks, results, strict=True))
+        outcomes: dict[str, Failure | None] = {}
+        for name, outcome in zip(self._checks, results, strict=True):
+            # A wrong master key, say, fails the keyring too: what is wrong is said once.
+            again = outcome is not None and outcome.wrong and outcome in outcomes.values()
+            outcomes[name] = None if again else outcome
         self._failed = {name: outcome.text for name, outcome in outcomes.items() if outcome is not None}
         self._wrong = {
             name: outcome.text for name, outcome in outcomes.items() if outcome is not None and outcome.wrong
