@@ -96,7 +96,7 @@ class Client:
     async def _upload(self, repository: str, digest: str, content: bytes) -> None:
         path = f"/v2/{repository}/blobs/uploads/"
         _, headers, _ = await self._ask("POST", path, repository, {202})
-        step = -(-len(content) // self.pieces)
+        step = max(1, -(-len(content) // self.pieces))
         for start in range(0, len(content), step):
             piece = content[start : start + step]
             sent = {"content-range": f"{start}-{start + len(piece) - 1}"} if self.pieces > 1 else {}
