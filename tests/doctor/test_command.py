@@ -1,8 +1,11 @@
 """`mooring doctor` as a person or a script runs it."""
 
 import json
+import socketserver
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,39 @@ def test_nothing_to_look_at_is_2() -> None:
         done = doctor(*words)
         assert isinstance(done.exception, MooringError), "main() says its text and exits with 2"
         assert "secret" not in done.exception.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "is neither a Harbor nor a Mooring"),
+        (b"HTTP/1.1 308 Moved\r\nlocation: https://x.example/\r\ncontent-length: 0\r\n\r\n", "https://x.example/"),
+    ],
+    ids=["another registry", "a redirect"],
+)
+def test_what_can_not_be_examined_is_no_clean_report(answer: bytes, said: str) -> None:
+    with answering(answer) as port:
+        done = doctor(f"http://127.0.0.1:{port}")
+    assert isinstance(done.exception, MooringError)
+    assert said in done.exception.text
+
+
+@contextmanager
+def answering(content: bytes) -> Iterator[int]:
+    """A server that says the same to everybody."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(content)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join(10)
 
 
 def test_credentials_of_dockers_login(sound: Harbor, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def diagnose(seen: Observations, checks: Sequence[Check] = CHECKS) -> Diagnosis:
         if set(check.needs) & have:
             found = tuple(replace(finding, check=check.id) for finding in check.find(seen))
             looked.append(Looked(check, found))
-        else:
+        elif ("mooring" in have) == ("mooring" in check.needs):
             looked.append(Looked(check, (), check.needs))
     findings = merged(finding for each in looked for finding in each.found)
     return Diagnosis(seen, tuple(findings), tuple(looked))
@@ -43,6 +43,8 @@ def diagnose(seen: Observations, checks: Sequence[Check] = CHECKS) -> Diagnosis:
 def sources(seen: Observations) -> set[str]:
     """What there is to look at, by the names that checks ask for."""
     asked, found = seen.asked, doors(seen)
+    if asked is not None and asked.replicas:
+        return {"mooring"}
     there: Final = {
         "http": bool(found),
         "entrance": bool(asked and asked.entrance),

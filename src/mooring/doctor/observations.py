@@ -119,6 +119,17 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Replica:
+    """A replica of a Mooring, as it says of itself in `/readyz`, and the keys that it publishes."""
+
+    name: str
+    door: str
+    ready: bool
+    failed: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Asked:
     """What was asked over HTTP."""
 
@@ -130,6 +141,10 @@ class Asked:
     repository_was_named: bool = False
     mount_from: str = ""
     longest_upload_seconds: float = 0
+    replicas: tuple[Replica, ...] = ()
+    """Of a Mooring; a Harbor has none."""
+    keyrings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """By door: every set of keys that was published there, in the order of their ids."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,19 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from mooring.doctor.checks import addresses, backends, clocks, keys, lines, logins, objects, sessions, settings, uploads
+from mooring.doctor.checks import (
+    addresses,
+    backends,
+    clocks,
+    keys,
+    lines,
+    logins,
+    objects,
+    replicas,
+    sessions,
+    settings,
+    uploads,
+)
 from mooring.doctor.findings import Check, Finding
 from mooring.doctor.inside.signatures import SIGNATURES
 from mooring.doctor.observations import Observations
@@ -72,4 +84,11 @@ KUBERNETES: Final = (
     _check("ingress-paths", "do registry and token service lead to one place", "registry 与令牌服务是否指向同一处", "RC21", "kubernetes", objects.split_paths),
 )  # fmt: skip
 
-CHECKS: Final = (*OUTSIDE, *INSIDE, *KUBERNETES)
+MOORING: Final = (
+    _check("replicas", "is every replica ready", "每个副本是否就绪", "", "mooring", replicas.readiness),
+    _check("replica-warnings", "does a replica warn of something", "副本是否有警告", "", "mooring", replicas.warnings),
+    _check("keyrings", "do all replicas publish one keyring", "所有副本公布的密钥是否相同", "", "mooring", replicas.keyrings),
+    _check("replica-tokens", "is a token of one replica taken by the others", "一个副本的令牌是否被其他副本接受", "", "mooring", replicas.tokens),
+)  # fmt: skip
+
+CHECKS: Final = (*MOORING, *OUTSIDE, *INSIDE, *KUBERNETES)

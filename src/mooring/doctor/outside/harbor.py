@@ -9,6 +9,7 @@ from mooring.doctor.observations import Account, Asked, Crossing, Door, Gap, Gra
 from mooring.doctor.outside import crossings
 from mooring.doctor.outside.asking import Line
 from mooring.doctor.outside.doors import Way, knock, log_in, look
+from mooring.doctor.outside.mooring import examine_replicas, is_mooring
 from mooring.doctor.outside.projects import candidates
 from mooring.egress.client import Egress
 from mooring.egress.credentials import Credentials
@@ -46,6 +47,10 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     if not ways:
         raise Unavailable("; ".join(f"{gap.what}: {gap.why}" for gap in gaps))
     credentials = question.credentials
+    if await is_mooring(ways[0].line):
+        asked, more = await examine_replicas(ways, question.entrance, question.samples, credentials)
+        return asked, (*gaps, *more)
+    _require_harbor(ways)
     ways = list(
         await asyncio.gather(
             *(look(way, question.entrance, question.samples, credentials, alone=len(ways) == 1) for way in ways)
@@ -55,7 +60,7 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     ways, held = await _tokens(ways, question)
     if question.repository == "":
         repository = _pushable(held) or repository
-    ways, found, more = await _try(ways, held, question, repository)
+    ways, found, missing = await _try(ways, held, question, repository)
     account = None
     if credentials is not None:
         account = Account(credentials.name, credentials.source, tuple(way.door.url for way in ways))
@@ -69,7 +74,7 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
         mount_from=question.mount_from,
         longest_upload_seconds=question.longest_upload_seconds,
     )
-    return asked, (*gaps, *more)
+    return asked, (*gaps, *missing)
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,14 @@ def _why_no_uploads(question: Question, logged_in: bool, may_push: bool) -> str:
             "same, and the registry removes it after a week"
         )
     return "the account may push to no project that was tried" if logged_in else "no login gave a token"
+
+
+def _require_harbor(ways: Sequence[Way]) -> None:
+    """Nothing found in what is no Harbor would be no comfort."""
+    if all(way.door.ping.status in {404, 405, 410} for way in ways):
+        raise Unavailable(
+            f"{ways[0].door.url} is neither a Harbor nor a Mooring: /api/v2.0/ping is {ways[0].door.ping.status} there."
+        )
 
 
 def _require_no_redirect(ways: Sequence[Way]) -> None:

@@ -49,5 +49,6 @@ NEEDS: Final = {
     "versions": Text("credentials, or the pods' images", "凭据或 Pod 的镜像"),
     "instances": Text("--compose, --namespace or a bundle", "--compose、--namespace 或收集的文件"),
     "logs": Text("logs", "日志"),
+    "mooring": Text("a Mooring", "Mooring"),
     "kubernetes": Text("--namespace", "--namespace"),
 }
