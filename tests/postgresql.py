@@ -27,6 +27,8 @@ SETTINGS: Final = {
     "max_connections": "100",
     "log_min_messages": "warning",
 }
+STOP_SECONDS: Final = 120.0
+"""Its last checkpoint waits for a disk that others use too."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class PostgreSQL:
     def stop(self, *, fast: bool = True) -> None:
         """`fast` ends every session in order; otherwise it dies as in a crash, with its children."""
         self.process.send_signal(signal.SIGINT if fast else signal.SIGQUIT)
-        self.process.wait(30)
+        self.process.wait(STOP_SECONDS)
 
     def start(self) -> None:
         """The same server again, on the same port."""
@@ -120,7 +122,7 @@ def _user() -> str | None:
     return "postgres" if os.geteuid() == 0 else None
 
 
-def _wait(server: PostgreSQL, deadline: float = 30) -> None:
+def _wait(server: PostgreSQL, deadline: float = 60) -> None:
     end = time.monotonic() + deadline
     while True:
         try:
