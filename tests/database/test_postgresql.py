@@ -80,7 +80,24 @@ async def test_a_write_whose_connection_broke_before_it_began_is_made(database: 
     assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM notes")).scalar()) == 10
 
 
-async def test_a_restart_is_an_outage_that_ends(database: PostgreSQL, own_server: Server) -> None:
+async def test_a_restart_is_waited_for(database: PostgreSQL, own_server: Server) -> None:
+    await database.write(run, "CREATE TABLE notes (id int)")
+    own_server.stop()
+    asked = [
+        *(asyncio.create_task(database.read(one)) for _ in range(5)),
+        *(asyncio.create_task(database.write(run, "INSERT INTO notes VALUES (1)")) for _ in range(5)),
+    ]
+    await asyncio.sleep(0.5)
+    assert not any(each.done() for each in asked)
+    await asyncio.to_thread(own_server.start)
+    await asyncio.gather(*asked)
+    assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM notes")).scalar()) == 5
+
+
+async def test_a_restart_is_an_outage_that_ends(
+    database: PostgreSQL, own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mooring.database.postgresql.RETURN_SECONDS", 1.0)
     assert await database.read(one) == 1
     own_server.stop()
     try:

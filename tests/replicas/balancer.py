@@ -24,11 +24,16 @@ defaults
     retries 3
 frontend in
     bind {host}:{port}
+    # with no replica ready, as while the database restarts, they know better than a balancer what to answer
+    use_backend all if {{ nbsrv(replicas) eq 0 }}
     default_backend replicas
 backend replicas
     balance roundrobin
     option httpchk GET /readyz
     default-server inter 500ms fall 2 rise 1
+{checked}
+backend all
+    balance roundrobin
 {servers}
 """
 START_SECONDS = 10.0
@@ -76,9 +81,10 @@ def start(directory: Path, servers: Sequence[int]) -> Balancer:
 def _launch(
     directory: Path, port: int, servers: Sequence[int], finishing: subprocess.Popen[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
-    lines = "\n".join(f"    server replica{number} {HOST}:{number} check" for number in servers)
+    lines = [f"    server replica{number} {HOST}:{number}" for number in servers]
+    checked = "\n".join(f"{line} check" for line in lines)
     settings = directory / "haproxy.cfg"
-    settings.write_text(SETTINGS.format(host=HOST, port=port, servers=lines))
+    settings.write_text(SETTINGS.format(host=HOST, port=port, servers="\n".join(lines), checked=checked))
     takes_over = ["-sf", str(finishing.pid)] if finishing else []
     before = _listeners(port)
     with (directory / "haproxy.log").open("ab") as log:

@@ -26,6 +26,9 @@ SPARE_CONNECTIONS = 2
 
 CONNECT_SECONDS = 3
 POOL_SECONDS = 4.0
+RETURN_SECONDS = 5.0
+"""How long a request waits for a server that takes no connection."""
+
 ANSWER_SECONDS = 20.0
 """The server ends a statement before; this is for a server that says nothing at all."""
 
@@ -48,24 +51,24 @@ class PostgreSQL:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._in_thread(partial(self.read_now, transaction, *args, **kwargs))
+        return await self._patiently(partial(self.read_now, transaction, *args, **kwargs))
 
     async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._in_thread(partial(self.write_now, transaction, *args, **kwargs))
+        return await self._patiently(partial(self.write_now, transaction, *args, **kwargs))
 
     def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # READ COMMITTED gives each statement its own snapshot anyway; without BEGIN and ROLLBACK one trip is enough.
         engine = self._single if getattr(transaction, "short", False) else self._reading
 
         def read() -> T:
-            with engine.connect() as connection:
+            with _connected(engine) as connection:
                 return transaction(connection, *args, **kwargs)
 
         return self._attempt(read, sqlstates.worth_reading_again)
 
     def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def write() -> T:
-            with self.engine.connect() as connection:
+            with _connected(self.engine) as connection:
                 with connection.begin() as running:
                     try:
                         result = transaction(connection, *args, **kwargs)
@@ -87,6 +90,11 @@ class PostgreSQL:
                 return run()
             except PoolTimeout as error:
                 raise Unavailable("The registry's database is busy. Try again shortly.") from error
+            except sqlstates.NotConnected as error:
+                meant = sqlstates.translated(error.error)
+                if isinstance(meant, Unavailable):
+                    raise sqlstates.Unreachable(meant.text) from error.error
+                raise meant from error.error
             except UnicodeEncodeError as error:
                 raise sqlstates.UNWRITABLE from error
             except (DBAPIError, sqlstates.NotCommitted) as error:
@@ -99,6 +107,18 @@ class PostgreSQL:
                 assert isinstance(cause, DBAPIError)
                 raise sqlstates.translated(cause) from cause
         raise AssertionError("unreachable")
+
+    async def _patiently(self, call: Callable[[], R]) -> R:
+        """A database that restarts, or hands over to another server, is back in seconds: most clients never notice."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + RETURN_SECONDS
+        while True:
+            try:
+                return await self._in_thread(call)
+            except sqlstates.Unreachable:
+                if loop.time() > end:
+                    raise
+                await asyncio.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - apart, not secret
 
     async def _in_thread(self, call: Callable[[], R]) -> R:
         """Raises Unavailable when no thread is free, or no answer comes, within a bounded time."""
@@ -170,6 +190,16 @@ def parameters(url: str) -> dict[str, Any]:
         "tcp_user_timeout": 10_000,
     }
     return {**usual, **given, "options": f"{options} {given.get('options', '')}".strip()}
+
+
+def _connected(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        # One of the pool's that broke is seen only when it is used: there may be better ones.
+        if error.connection_invalidated:
+            raise
+        raise sqlstates.NotConnected(error) from error
 
 
 def _engine(url: str) -> Engine:

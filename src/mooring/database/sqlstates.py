@@ -25,6 +25,18 @@ class NotCommitted(Exception):
         self.error = error
 
 
+class NotConnected(Exception):
+    """There was not even a connection: nothing can have happened."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Unreachable(Unavailable):
+    """The same for those who may wait a little and try once more."""
+
+
 def worth_reading_again(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and (lost(error) or state(error) in LOST_RACES)
 

@@ -19,7 +19,8 @@ from mooring.storage.store import ObjectMissing
 CONNECTIONS = 64
 CONNECT_SECONDS = 3
 READ_SECONDS = 15
-ATTEMPTS = 3
+ATTEMPTS = 5
+"""With the pauses between them, seconds: a store that restarts is back by then, and most clients never notice."""
 ANSWER_SECONDS = 20.0
 """For a request with its repetitions: a store that hangs is answered as one that is away."""
 
