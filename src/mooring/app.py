@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,6 +45,7 @@ from mooring.jobs.work import Work
 from mooring.observe import logs
 from mooring.observe.metrics import Metrics, exposition
 from mooring.projects import standing
+from mooring.refusals import Reason, Refused
 from mooring.registry.collector import Collector
 from mooring.registry.endpoints.application import RegistryApplication
 from mooring.registry.images import Images
@@ -168,7 +169,15 @@ def application(parts: Parts) -> ASGIApp:
         else:
             await rest(scope, receive, send)
 
-    return Edge(Gate(by_path, parts.readiness), parts.replica, parts.metrics)
+    gate = Gate(by_path, parts.readiness, partial(where_to_log_in, parts.settings))
+    return Edge(gate, parts.replica, parts.metrics)
+
+
+async def where_to_log_in(settings: Settings, scope: Scope, _receive: Receive, _send: Send) -> None:
+    """By the replica's own settings: those in a database that is not the cluster's may lead elsewhere."""
+    refused = Refused(Reason.AUTHENTICATION_REQUIRED)
+    refused.challenge = challenge.bearer(challenge.origin(HTTPConnection(scope), settings))
+    raise refused
 
 
 def api_parts(parts: Parts) -> ApiParts:

@@ -1,6 +1,7 @@
 """A replica says what is wrong with it, and judges nobody while it is."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -81,7 +82,7 @@ def test_what_was_mended_is_ready_again() -> None:
     assert not found.failures()
 
 
-@pytest.mark.parametrize("path", ["/v2/", "/service/token", "/api/v2.0/ping", "/.well-known/jwks.json"])
+@pytest.mark.parametrize("path", ["/service/token", "/api/v2.0/ping", "/.well-known/jwks.json"])
 def test_a_foreign_replica_answers_503_instead_of_judging(path: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         asyncio.run(_pass(looked(master_key=foreign), path))
@@ -95,11 +96,30 @@ def test_a_foreign_replica_still_says_what_it_is(path: str) -> None:
     asyncio.run(_pass(looked(master_key=foreign), path))
 
 
+class Challenged(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v2/"), ("HEAD", "/v2/"), ("GET", "/v2")])
+def test_a_foreign_replica_still_says_where_to_log_in(method: str, path: str) -> None:
+    with pytest.raises(Challenged):
+        asyncio.run(_pass(looked(master_key=foreign), path, method))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [("GET", "/v2/", [(b"authorization", b"Bearer x")]), ("POST", "/v2/", []), ("GET", "/v2/a/tags/list", [])],
+)
+def test_a_foreign_replica_says_nothing_else(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(ConfigurationError):
+        asyncio.run(_pass(looked(master_key=foreign), path, method, headers))
+
+
 def test_a_replica_that_is_cut_off_from_its_store_is_not_foreign() -> None:
     asyncio.run(_pass(looked(store=away), "/v2/"))
 
 
-async def _pass(found: Readiness, path: str) -> None:
+async def _pass(found: Readiness, path: str, method: str = "GET", headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         return None
 
@@ -109,4 +129,8 @@ async def _pass(found: Readiness, path: str) -> None:
     async def send(message: Message) -> None:
         raise AssertionError
 
-    await Gate(inner, found)({"type": "http", "path": path}, receive, send)
+    async def first(scope: Scope, receive: Receive, send: Send) -> None:
+        raise Challenged
+
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    await Gate(inner, found, first)(scope, receive, send)

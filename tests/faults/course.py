@@ -76,22 +76,21 @@ async def run(scene: Scene, acts: Sequence[Sequence[Fault]], seconds: float, *, 
     """Let each act last its share of the seconds; with `mixed`, some at random together at the end."""
     tally = scene.load.tally
     whole = sum(_share(act) for act in acts) + (DRAWS if mixed else 0)
-    tally.begin(acts[0][0].title)
+    tally.begin(_title(acts[0]))
     async with scene.load.going():
         for act in acts:
-            title = "; ".join(fault.title for fault in act)
-            await perform(scene, act, tally.begin(title), seconds * _share(act) / whole, title)
+            await perform(scene, act, tally.begin(_title(act)), seconds * _share(act) / whole)
         if mixed:
             row = tally.begin("several at random together")
             for _ in range(DRAWS):
                 drawn = random.sample([each for each in TOGETHER if scene.gateway or not needs_s3(each)], AT_ONCE)
-                await perform(scene, drawn, row, seconds / whole, "; ".join(fault.title for fault in drawn))
+                await perform(scene, drawn, row, seconds / whole)
     tally.begin("all read back at the end")
     await scene.load.read_all_back()
 
 
-async def perform(scene: Scene, act: Sequence[Fault], row: Row, seconds: float, title: str) -> None:
-    print(f"{title} ...", flush=True)
+async def perform(scene: Scene, act: Sequence[Fault], row: Row, seconds: float) -> None:
+    print(f"{_title(act)} ...", flush=True)
     async with contextlib.AsyncExitStack() as stack:
         for fault in act:
             await stack.enter_async_context(fault.strike(scene, row))
@@ -99,6 +98,10 @@ async def perform(scene: Scene, act: Sequence[Fault], row: Row, seconds: float, 
     # The next one shall find the cluster whole.
     for replica in scene.cluster.replicas:
         await off_loop(replica.wait_until_ready, 60)
+
+
+def _title(act: Sequence[Fault]) -> str:
+    return "; ".join(fault.title for fault in act)
 
 
 def _share(act: Sequence[Fault]) -> float:

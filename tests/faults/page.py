@@ -20,6 +20,10 @@ This page is written by `{command}`: {when}, {machine}, {minutes:.0f} minutes.
 - **failed**: given up after the client's own retries, {why_failed}
 - **lost**: acknowledged, and not there any more. **corrupt**: there, with other bytes. Both must be 0.
 
+haproxy looks at each replica's `/readyz` twice a second, asks all when none is ready (as Envoy does), and asks another
+one when a replica dies before it answered a GET (as nginx does). Docker needs both: a 502 or 503 to its very first
+question makes it go on without its password.
+
 {by_fault}
 
 {by_client}

@@ -22,17 +22,21 @@ defaults
     option http-server-close
     option redispatch 1
     retries 3
+    # as nginx does by itself: what only asks is asked of another replica when one dies before it answered
+    retry-on conn-failure empty-response
 frontend in
     bind {host}:{port}
     # with no replica ready, as while the database restarts, they know better than a balancer what to answer
     use_backend all if {{ nbsrv(replicas) eq 0 }}
     default_backend replicas
 backend replicas
+    http-request disable-l7-retry unless METH_GET
     balance roundrobin
     option httpchk GET /readyz
     default-server inter 500ms fall 2 rise 1
 {checked}
 backend all
+    http-request disable-l7-retry unless METH_GET
     balance roundrobin
 {servers}
 """
