@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from mooring import __version__
-from mooring.cli import checks, cluster, configuration, doctor, keys, master_key, serve, store, users
+from mooring.cli import checks, cluster, configuration, doctor, keys, master_key, probe, serve, store, users
 from mooring.errors import MooringError
 
 application = typer.Typer(
@@ -28,6 +28,7 @@ application.add_typer(cluster.application, name="cluster")
 application.add_typer(doctor.application, name="doctor")
 application.add_typer(master_key.application, name="master-key")
 application.add_typer(store.application, name="store")
+application.command("probe")(probe.probe)
 application.command("gc")(checks.collect)
 application.command("check")(checks.check)
 

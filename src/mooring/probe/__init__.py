@@ -1,0 +1,1 @@
+"""The push that proves that a registry works."""

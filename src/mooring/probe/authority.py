@@ -1,0 +1,87 @@
+"""How a registry wants its callers to prove who they are, and where credentials may go for that."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+from mooring.egress.client import Egress, Reply
+from mooring.egress.credentials import Credentials
+from mooring.errors import Invalid, Unavailable
+
+PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Authority:
+    """`scheme` is `none`, `basic` or `bearer`. `fixed` is the origin of a token service on another host; else each
+    endpoint is asked for tokens itself."""
+
+    scheme: str
+    path: str = ""
+    service: str = ""
+    fixed: str = ""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Proves who asks. Tokens stay in memory."""
+
+    egress: Egress
+    authority: Authority
+    credentials: Credentials | None
+    tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def header(self, issuer: str, scopes: tuple[str, ...]) -> tuple[str | None, Reply | None]:
+        """The Authorization for a request, by a token that `issuer` gave; or the answer of the token endpoint that gave
+        none."""
+        if self.authority.scheme == "none":
+            return None, None
+        if self.authority.scheme == "basic":
+            return (self.credentials.header if self.credentials else None), None
+        key = (issuer, " ".join(scopes))
+        if key not in self.tokens:
+            query = urlencode([("service", self.authority.service), *(("scope", scope) for scope in scopes)])
+            headers = {"authorization": self.credentials.header} if self.credentials else {}
+            origin = self.authority.fixed or issuer
+            reply = await self.egress.ask("GET", f"{origin}{self.authority.path}?{query}", headers=headers)
+            token = _token(reply)
+            if token is None:
+                return None, reply
+            self.tokens[key] = token
+        return f"Bearer {self.tokens[key]}", None
+
+    def forget(self) -> None:
+        self.tokens.clear()
+
+
+async def learn(egress: Egress, url: str, allowed: tuple[str, ...]) -> Authority:
+    """Asks `url` without credentials. Raises Unavailable when it does not answer as a registry, Invalid when its tokens
+    come from another host that was not allowed."""
+    reply = await egress.ask("GET", f"{url}/v2/")
+    if reply.status == 200:
+        return Authority("none")
+    challenge = reply.header("www-authenticate") or ""
+    if reply.status != 401 or not challenge:
+        what = reply.trouble or str(reply.status)
+        raise Unavailable(f"{url}/v2/ is not a registry's: {what} {reply.detail}".strip())
+    if challenge.lower().startswith("basic"):
+        return Authority("basic")
+    found = dict(PARAMETER.findall(challenge))
+    realm = urlsplit(found.get("realm", ""))
+    origin = f"{realm.scheme}://{realm.netloc}"
+    own = urlsplit(url)
+    if realm.hostname == own.hostname:
+        return Authority("bearer", realm.path, found.get("service", ""))
+    if origin not in allowed:
+        raise Invalid(f"{url} gives tokens at {origin}. To send credentials there, give --allow-realm {origin}.")
+    return Authority("bearer", realm.path, found.get("service", ""), fixed=origin)
+
+
+def _token(reply: Reply) -> str | None:
+    try:
+        found = json.loads(reply.body) if reply.status == 200 else {}
+        return found.get("token") or found.get("access_token") or None
+    except (ValueError, AttributeError):
+        return None
