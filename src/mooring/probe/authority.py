@@ -4,12 +4,13 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from mooring.egress.client import Egress, Reply
 from mooring.egress.credentials import Credentials
 from mooring.errors import Invalid, Unavailable
 
+PORTS: Final = {"http": 80, "https": 443}
 PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -72,11 +73,16 @@ async def learn(egress: Egress, url: str, allowed: tuple[str, ...]) -> Authority
     realm = urlsplit(found.get("realm", ""))
     origin = f"{realm.scheme}://{realm.netloc}"
     own = urlsplit(url)
-    if realm.hostname == own.hostname:
+    if _place(realm) == _place(own):
         return Authority("bearer", realm.path, found.get("service", ""))
-    if origin not in allowed:
+    safe = realm.scheme == "https" or own.scheme == "http"
+    if origin not in allowed and not (safe and realm.hostname == own.hostname):
         raise Invalid(f"{url} gives tokens at {origin}. To send credentials there, give --allow-realm {origin}.")
     return Authority("bearer", realm.path, found.get("service", ""), fixed=origin)
+
+
+def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 
 def _token(reply: Reply) -> str | None:
