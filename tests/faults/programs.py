@@ -20,7 +20,7 @@ from tests.programs import Refused, Shell, find
 
 REFUSAL: Final = re.compile(
     r"unauthorized|denied|authentication required|(manifest|blob|name|upload) unknown|not found"
-    r"|(status|code|response)\D{0,20}40[134]\b|\b40[134] (Unauthorized|Forbidden|Not Found)",
+    r"|(status|code|response|HTTP)\D{0,20}40[134]\b|\b40[134] (Unauthorized|Forbidden|Not Found)",
     re.IGNORECASE,
 )
 """How programs tell of a 401, 403 or 404."""
