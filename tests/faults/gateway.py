@@ -97,8 +97,12 @@ class Passage:
         if self.mood is Mood.SLOW:
             await asyncio.sleep(random.uniform(*SLOW_SECONDS))
         failing = self.mood is Mood.FAILING and random.randrange(ONE_IN) == 0
-        failure = random.choice((self._refuse, self._unanswered, self._halved)) if failing else self._pass
-        return await failure(request)
+        answer = random.choice((self._refuse, self._unanswered, self._halved)) if failing else self._pass
+        try:
+            return await answer(request)
+        except (aiohttp.ClientError, OSError):
+            # Either side has gone, such as a replica that was killed.
+            return _dropped(request)
 
     async def _refuse(self, request: web.Request) -> web.StreamResponse:
         await request.read()
