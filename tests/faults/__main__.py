@@ -18,7 +18,7 @@ from tests import s3
 from tests.faults import course, gateway, page, programs
 from tests.faults.load import READERS, WRITERS, Load
 from tests.faults.scene import Scene
-from tests.faults.tally import Tally
+from tests.faults.tally import Tally, by_fault
 from tests.replicas import cluster as clusters
 from tests.s3 import S3
 
@@ -40,6 +40,8 @@ def main() -> int:
     seconds = given.seconds or (QUICK_SECONDS if given.quick else FULL_SECONDS)
     with scene(given, tally) as ready:
         asyncio.run(course.run(ready, acts, seconds, mixed=not (given.quick or given.only)))
+        # At once: what ends all these processes may fail, and what was seen shall not be lost with it.
+        print(by_fault(tally), flush=True)
     if not given.no_control:
         asyncio.run(broken(control, min(seconds, CONTROL_SECONDS)))
     told = page.page(

@@ -92,11 +92,16 @@ class Load:
 
     async def read_all_back(self) -> None:
         """At the end, with every fault gone: each acknowledged push is there, whole."""
+        async with asyncio.TaskGroup() as tasks:
+            for each in range(WRITERS):
+                tasks.create_task(self._read_part_back(self.kept[each::WRITERS], self.acknowledged[each::WRITERS]))
+
+    async def _read_part_back(self, kept: Sequence[Pushed], acknowledged: Sequence[Acknowledged]) -> None:
         async with self.session() as session:
             client = self.client(session)
-            for pushed in self.kept:
+            for pushed in kept:
                 await self._check(client, pushed, last=True)
-            for push in self.acknowledged:
+            for push in acknowledged:
                 await self._verify(client, push)
 
     async def _write(self) -> None:
