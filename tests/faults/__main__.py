@@ -61,10 +61,12 @@ def main() -> int:
 
 
 def command(given: argparse.Namespace) -> str:
-    """As a person would run it; where what came out was kept is no part of it."""
+    """As a person would run it."""
     chosen = {"--seconds": given.seconds, "--store directory": given.store != "s3", "--no-programs": given.no_programs}
     words = [name if value is True else f"{name} {value:g}" for name, value in chosen.items() if value]
     words += [f"--only {only!r}" for only in given.only or []]
+    # The full run writes its page by itself.
+    words += [f"--write {given.write}"] if given.write and (given.quick or words) else []
     made = "make faults-quick" if given.quick else "make faults"
     return f'{made} ARGS="{" ".join(words)}"' if words else made
 
