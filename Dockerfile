@@ -16,7 +16,7 @@ COPY src src
 RUN /installer/bin/uv pip install --no-cache --python /opt/mooring/bin/python3 --offline --no-deps \
         --no-build-isolation --compile-bytecode . \
     && /installer/bin/uv pip uninstall --python /opt/mooring/bin/python3 \
-        hatchling packaging pathspec pluggy tomlkit trove-classifiers \
+        hatchling pathspec pluggy tomlkit trove-classifiers \
     && rm -f /opt/mooring/.lock \
     && /opt/mooring/bin/mooring version
 

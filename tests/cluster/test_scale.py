@@ -31,6 +31,8 @@ MIB = 1024 * 1024
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 REPLICAS = 3
 
+pytestmark = pytest.mark.replicas
+
 
 class Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
