@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests import s3
-from tests.faults import course, gateway, page, programs
+from tests.faults import course, gateway, page, programs, watchman
 from tests.faults.load import READERS, WRITERS, Load
 from tests.faults.scene import Scene
 from tests.faults.tally import Tally, by_fault
@@ -125,4 +125,5 @@ def _directory(stack: contextlib.ExitStack, kept: Path | None) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with watchman.watching():
+        sys.exit(main())
