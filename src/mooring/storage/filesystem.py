@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from mooring.errors import Foreign, Unavailable
+from mooring.errors import Unavailable
 from mooring.storage.file_writer import FileWriter, open_alone
 from mooring.storage.files import cached, fetch, guarded, sync, translated_errors
-from mooring.storage.store import Begun, ObjectMissing, Watch
+from mooring.storage.store import Begun, ObjectMissing, Watch, require_own
 
 READ_BYTES = 1024 * 1024
 SEND_BYTES = 512 * 1024
@@ -38,9 +38,8 @@ class FileStore:
         """Make the folders and the marker. Raises Foreign when the marker is another cluster's."""
         with translated_errors():
             self._make_folders()
-            if self.marker() is None:
-                self._write_marker(cluster_id)
-            sync(self.directory)
+        if self.marker() is None:
+            self.mark(cluster_id)
         self.cluster_id = cluster_id
         self._require_marker()
 
@@ -61,6 +60,7 @@ class FileStore:
     def _make_folders(self) -> None:
         for number in range(256):
             (self.directory / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        sync(self.directory)
 
     def _write_marker(self, cluster_id: str) -> None:
         """Written aside: half a marker would make this store somebody else's."""
@@ -88,6 +88,7 @@ class FileStore:
             raise ObjectMissing(key) from error
 
     async def read(self, key: str, start: int, length: int) -> AsyncGenerator[bytes]:
+        # In place: whoever reads has just asked for the size, which took the file's entry off the disk.
         descriptor = guarded(self._open_for_reading, key)
         try:
             end = start + length
@@ -170,10 +171,4 @@ class FileStore:
         os.utime(self.directory / MARKER)
 
     def _require_marker(self) -> None:
-        try:
-            found = (self.directory / MARKER).read_text().strip()
-        except OSError as error:
-            text = f"The store at {self.directory} has no marker: it is not this registry's."
-            raise Foreign(text) from error
-        if found != self.cluster_id:
-            raise Foreign(f"The store at {self.directory} belongs to another registry ({found}).")
+        require_own(self.marker(), self.cluster_id, str(self.directory))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from mooring.errors import Foreign, Unavailable
+from mooring.errors import Unavailable
 from mooring.storage.s3_client import (
     ANSWER_SECONDS,
     SEND_SECONDS,
@@ -21,7 +21,7 @@ from mooring.storage.s3_client import (
     translated_errors,
 )
 from mooring.storage.s3_upload import S3Writer
-from mooring.storage.store import Begun, ObjectMissing, Watch
+from mooring.storage.store import Begun, ObjectMissing, Watch, require_own
 
 MARKER = "cluster-id"
 READ_BYTES = 1024 * 1024
@@ -185,11 +185,7 @@ class S3Store:
 
     async def _require_marker(self, client: Client) -> None:
         place = f"s3://{self.bucket.name}/{self.bucket.prefix}"
-        found = await self._marker(client)
-        if found is None:
-            raise Foreign(f"The store at {place} has no marker: it is not this registry's.")
-        if found != self.cluster_id:
-            raise Foreign(f"The store at {place} belongs to another registry ({found[:40]}).")
+        require_own(await self._marker(client), self.cluster_id, place)
 
     async def _marker(self, client: Client) -> str | None:
         try:

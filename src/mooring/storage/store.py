@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from mooring.errors import Foreign
+
 Watch = Callable[[bytes], object]
 """Called with each chunk in order as it is written, in a thread: a hasher's `update`."""
 
@@ -142,6 +144,14 @@ class Store(Protocol):
     async def check(self) -> None:
         """Raises Unavailable when the store can't be written to or is not the one that belongs to this cluster."""
         ...
+
+
+def require_own(marker: str | None, cluster_id: str | None, place: str) -> None:
+    """Raises Foreign when a store with this marker is not this cluster's."""
+    if marker is None:
+        raise Foreign(f"The store at {place} has no marker: it is not this registry's.")
+    if marker != cluster_id:
+        raise Foreign(f"The store at {place} belongs to another registry ({marker[:40]}).")
 
 
 def new_key() -> str:
