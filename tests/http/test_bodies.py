@@ -112,19 +112,19 @@ async def test_a_client_that_takes_nothing_is_left() -> None:
 
 
 async def test_patience_is_for_each_wait_and_not_for_all() -> None:
-    patience = Patience(PATIENCE)
+    patience = Patience(PATIENCE, ClientGone())
     for _ in range(6):
         with patience:
             await asyncio.sleep(PATIENCE / 3)
         await asyncio.sleep(PATIENCE / 3)  # what is done between two waits does not count
-    with pytest.raises(TimeoutError), patience:
+    with pytest.raises(ClientGone), patience:
         await asyncio.sleep(60)
     patience.end()
 
 
 async def test_a_cancellation_from_elsewhere_is_not_taken_for_impatience() -> None:
     async def waiting() -> None:
-        with Patience(60):
+        with Patience(60, ClientGone()):
             await asyncio.sleep(60)
 
     task = asyncio.ensure_future(waiting())

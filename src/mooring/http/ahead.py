@@ -1,7 +1,8 @@
 """Frames of a streamed body, asked for before they are needed."""
 
+import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from typing import Protocol, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,17 +26,23 @@ class ReceivingAhead:
         if scope["type"] != "http" or (b"transfer-encoding", b"chunked") not in scope["headers"]:
             await self._application(scope, receive, send)
             return
-        frames = Frames(receive)
+        frames = Frames(cast("Ask", receive))
         try:
             await self._application(scope, frames.receive, send)
         finally:
             frames.end()
 
 
+class Ask(Protocol):
+    """Granian's `receive`: begins at the call, and not when it is awaited."""
+
+    def __call__(self) -> "asyncio.Future[Message]": ...
+
+
 class Frames:
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Ask) -> None:
         self._receive = receive
-        self._asked: deque[Awaitable[Message]] = deque()
+        self._asked: deque[asyncio.Future[Message]] = deque()
         self._ended = False
 
     async def receive(self) -> Message:
@@ -53,5 +60,5 @@ class Frames:
 
     def end(self) -> None:
         for asked in self._asked:
-            asked.cancel()  # type: ignore[attr-defined]
+            asked.cancel()
         self._asked.clear()

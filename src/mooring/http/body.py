@@ -24,7 +24,7 @@ def content_length(request: Request) -> int | None:
 
 async def stream_body(request: Request, patience_seconds: float) -> AsyncIterator[bytes]:
     """The body in chunks as they come. Raises TooSlow and ClientGone, never ends early in silence."""
-    patience = Patience(patience_seconds)
+    patience = Patience(patience_seconds, TooSlow(f"No byte of the body came for {patience_seconds:g} seconds."))
     try:
         while True:
             with patience:
@@ -35,8 +35,6 @@ async def stream_body(request: Request, patience_seconds: float) -> AsyncIterato
                 yield chunk
             if not message.get("more_body", False):
                 return
-    except TimeoutError as error:
-        raise TooSlow(f"No byte of the body came for {patience_seconds:g} seconds.") from error
     finally:
         patience.end()
 
@@ -61,7 +59,7 @@ async def send_body(chunks: AsyncGenerator[bytes], receive: Receive, send: Send,
     The server takes what is sent to a closed connection in silence: without a watch, a store would be read to the end
     for nobody.
     """
-    patience = Patience(patience_seconds)
+    patience = Patience(patience_seconds, ClientGone())
     gone = asyncio.ensure_future(_gone(receive))
     try:
         async with aclosing(chunks):
@@ -71,8 +69,6 @@ async def send_body(chunks: AsyncGenerator[bytes], receive: Receive, send: Send,
                 if gone.done():
                     raise ClientGone
         await send({"type": "http.response.body", "body": b""})
-    except TimeoutError as error:
-        raise ClientGone from error
     finally:
         patience.end()
         gone.cancel()

@@ -17,17 +17,16 @@ class Body:
     """A request's `receive` that knows whether anything is left of the body."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
         self._receive = receive
-        headers = dict(scope["headers"])
-        self._left = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-        self._waits = b"expect" in headers
-        """Whether the client sends nothing before it is asked to: then there is nothing to be rid of."""
+        self._asked = False
+        self._ended = False
 
     async def receive(self) -> Message:
-        self._waits = False
+        self._asked = True
         message = await self._receive()
         if not message.get("more_body", False):
-            self._left = False
+            self._ended = True
         return message
 
     async def discard(self) -> None:
@@ -35,5 +34,11 @@ class Body:
         size = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
-                while self._left and not self._waits and size < LINGER_BYTES:
+                while self._is_coming() and size < LINGER_BYTES:
                     size += len((await self.receive()).get("body", b""))
+
+    def _is_coming(self) -> bool:
+        """A client that waits for `100 Continue` sends nothing before it is asked to."""
+        headers = dict(self._scope["headers"])
+        announced = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        return announced and not self._ended and (self._asked or b"expect" not in headers)

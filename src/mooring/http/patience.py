@@ -5,15 +5,18 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
+from mooring.errors import MooringError
+
 
 class Patience:
-    """Entered for each wait, raises TimeoutError from one that takes more than `seconds`.
+    """Entered for each wait, raises `error` from one that takes more than `seconds`.
 
     One timer serves all waits: `asyncio.timeout` sets one up for each, which costs as much as a frame of a body.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, error: MooringError) -> None:
         self._seconds = seconds
+        self._error = error
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._until = inf
@@ -27,7 +30,7 @@ class Patience:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._until = inf
         if self._expired and kind is asyncio.CancelledError and self._task and not self._task.uncancel():
-            raise TimeoutError from error
+            raise self._error from error
 
     def end(self) -> None:
         self._timer.cancel()
