@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from mooring.errors import ConfigurationError, Foreign
 from mooring.settings import Settings
+from mooring.storage.files import sync
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -45,11 +46,7 @@ class MasterKey:
         for key in self._keys:
             with suppress(InvalidTag):
                 return ChaCha20Poly1305(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode())
-        raise Foreign(
-            "The master key is not the one that this database was made with. Give the right one "
-            "(MOORING_MASTER_KEY, MOORING_MASTER_KEY_FILE or master.key in the data directory); "
-            "while it is being replaced, give the one before it too (MOORING_MASTER_KEY_PREVIOUS)."
-        )
+        raise _wrong()
 
     def check_value(self) -> bytes:
         return self.seal(CHECK, "check")
@@ -65,8 +62,15 @@ class MasterKey:
             with suppress(Foreign):
                 MasterKey(key).require(check_value)
                 return MasterKey(key)
-        self.require(check_value)
-        raise AssertionError("unreachable")
+        raise _wrong()
+
+
+def _wrong() -> Foreign:
+    return Foreign(
+        "The master key is not the one that this database was made with. Give the right one "
+        "(MOORING_MASTER_KEY, MOORING_MASTER_KEY_FILE or master.key in the data directory); "
+        "while it is being replaced, give the one before it too (MOORING_MASTER_KEY_PREVIOUS)."
+    )
 
 
 def master_key(settings: Settings, *, create: bool) -> MasterKey:
@@ -103,11 +107,7 @@ def _create(path: Path) -> None:
             os.link(aside, path)
     finally:
         aside.unlink()
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync(path.parent)
 
 
 def _read(path: Path) -> bytes:
