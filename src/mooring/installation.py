@@ -108,8 +108,7 @@ def wait_until_installed(settings: Settings) -> None:
             except ConfigurationError as error:
                 if time.monotonic() > end:
                     raise
-                print(f"Waiting: {error.text}", file=sys.stderr, flush=True)  # noqa: T201
-                time.sleep(PAUSE_SECONDS)
+                _wait(f"Waiting: {error.text}")
     finally:
         database.close()
 
@@ -124,8 +123,7 @@ def _wait_for(database: Database) -> None:
             reason = str(error.__cause__ or error).strip().partition("\n")[0]
             if time.monotonic() > end:
                 raise ConfigurationError(f"The database does not answer: {reason}") from error
-            print(f"Waiting for the database: {reason}", file=sys.stderr, flush=True)  # noqa: T201
-            time.sleep(PAUSE_SECONDS)
+            _wait(f"Waiting for the database: {reason}")
 
 
 def _install(settings: Settings, database: Database, phase: Phase, patience_seconds: float) -> Installed:
@@ -162,14 +160,20 @@ def _migrate(settings: Settings, database: Database, phase: Phase, patience_seco
         except PreconditionFailed as error:
             if time.monotonic() - began >= patience_seconds:
                 raise
-            if error.text != waits_for:
-                print(f"Waiting: {error.text}", file=sys.stderr, flush=True)  # noqa: T201
+            _wait(f"Waiting: {error.text}" if error.text != waits_for else "")
             waits_for = error.text
         except Unavailable:
             # Somebody has a table for longer than others may be held up, such as a backup.
             if time.monotonic() - began > WAIT_SECONDS:
                 raise
-        time.sleep(PAUSE_SECONDS)
+            _wait()
+
+
+def _wait(text: str = "") -> None:
+    """Before the next try, saying why where that is news."""
+    if text:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - what starts it reads this, before there are any logs
+    time.sleep(PAUSE_SECONDS)
 
 
 def _mark_store(connection: Connection, now: int, settings: Settings, cluster_id: str) -> None:

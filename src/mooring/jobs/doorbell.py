@@ -87,6 +87,7 @@ class Doorbell:
             with suppress(ConnectorException):  # another process was faster
                 await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
             await _ring(app, job.task_name)
+        # Procrastinate would refuse a second one, but by an error in PostgreSQL's log every time.
         waiting = await app.job_manager.list_jobs_async(queue=QUEUE, status=Status.TODO.value)
         scheduled = {job.queueing_lock for job in waiting}
         for work in self._works.values():
