@@ -8,24 +8,15 @@ from functools import partial
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from mooring.app import (
-    CONFIGURATION_SECONDS,
-    HEARTBEAT_SECONDS,
-    READINESS_SECONDS,
-    Parts,
-    assemble,
-    beat,
-    health,
-    leave,
-    nothing,
-    ours,
-)
+from mooring.app import health, nothing
+from mooring.assembly import Parts, assemble
 from mooring.cluster import heartbeat
 from mooring.errors import MooringError
 from mooring.http.edge import Edge
 from mooring.jobs.periodic import Periodic, Rounds
 from mooring.jobs.turns import LOOK_SECONDS
 from mooring.observe import logs
+from mooring.presence import CONFIGURATION_SECONDS, HEARTBEAT_SECONDS, READINESS_SECONDS, beat, leave, ours
 from mooring.settings import load
 
 

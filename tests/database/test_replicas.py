@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-import mooring.app  # noqa: F401 - declares every table
+import mooring.assembly  # noqa: F401 - declares every table
 from mooring.access import epoch, keyring
 from mooring.access.tables import access_epoch, signing_keys
 from mooring.cluster import heartbeat, identity

@@ -12,7 +12,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection
 from starlette.types import Message
 
-from mooring.app import Parts, application, assemble
+from mooring.app import application
+from mooring.assembly import Parts, assemble
 from mooring.installation import install
 from mooring.settings import load
 

@@ -15,7 +15,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.engine import Engine
 
 from mooring.access.tables import signing_keys
-from mooring.app import assemble
+from mooring.assembly import assemble
 from mooring.identity.tables import users
 from mooring.installation import install
 from mooring.projects.tables import projects

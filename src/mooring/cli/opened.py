@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mooring.app import Parts, assemble
+from mooring.assembly import Parts, assemble
 from mooring.cluster import identity
 from mooring.database.schema import require_served
 from mooring.errors import ConfigurationError

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mooring.app import Parts
+from mooring.assembly import Parts
 from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
 from mooring.cluster import identity
