@@ -1,11 +1,8 @@
 """`mooring doctor` as a person or a script runs it."""
 
 import json
-import socketserver
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from mooring.cli.main import application
 from mooring.errors import MooringError
 from tests.doctor import scenarios
 from tests.doctor.harbor import ADMIN, Harbor, built, make_key
-from tests.doctor.standing import standing
+from tests.doctor.standing import answering, standing
 
 
 @pytest.fixture(scope="module")
@@ -102,28 +99,10 @@ def test_nothing_to_look_at_is_2() -> None:
     ids=["another registry", "a redirect"],
 )
 def test_what_can_not_be_examined_is_no_clean_report(answer: bytes, said: str) -> None:
-    with answering(answer) as port:
-        done = doctor(f"http://127.0.0.1:{port}")
+    with answering(answer) as server:
+        done = doctor(f"http://127.0.0.1:{server.port}")
     assert isinstance(done.exception, MooringError)
     assert said in done.exception.text
-
-
-@contextmanager
-def answering(content: bytes) -> Iterator[int]:
-    """A server that says the same to everybody."""
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while self.rfile.readline().strip():
-                pass
-            self.wfile.write(content)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join(10)
 
 
 def test_credentials_of_dockers_login(sound: Harbor, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,14 @@ from mooring.egress.client import Egress, Policy, Reply
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def asked(serve: Serve, path: str = "/", *, seconds: float = 5, limit: int = 1000) -> Reply:
+def asked(serve: Serve, *, seconds: float = 5, limit: int = 1000, heard: list[bytes] | None = None) -> Reply:
+    head = [] if heard is None else heard
+
     async def once() -> Reply:
         over = asyncio.Event()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
+            head.append(await reader.readuntil(b"\r\n\r\n"))
             await serve(reader, writer)
             writer.close()
             over.set()
@@ -23,8 +26,9 @@ def asked(serve: Serve, path: str = "/", *, seconds: float = 5, limit: int = 100
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server, Egress(Policy(private=True, timeout_seconds=seconds)) as egress:
-            reply = await egress.ask("GET", f"http://127.0.0.1:{port}{path}", limit=limit)
-            await over.wait()
+            reply = await egress.ask("GET", f"http://127.0.0.1:{port}/", limit=limit)
+            async with asyncio.timeout(seconds):
+                await over.wait()
             return reply
 
     return asyncio.run(once())
@@ -61,6 +65,15 @@ def test_trouble_has_a_name(serve: Serve, trouble: str) -> None:
     assert (reply.status, reply.trouble) == (0, trouble)
 
 
-def test_no_proxy_or_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_or_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert asked(answering(b"HTTP/1.1 204 No Content\r\n\r\n")).status == 204
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    passwords = tmp_path / "netrc"
+    passwords.write_text("machine 127.0.0.1 login dev password secret\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(passwords))
+    heard: list[bytes] = []
+    assert asked(answering(b"HTTP/1.1 204 No Content\r\n\r\n"), heard=heard).status == 204
+    (head,) = heard
+    assert b"authorization" not in head.lower()

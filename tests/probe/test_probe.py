@@ -17,7 +17,7 @@ from mooring.errors import Invalid, MooringError, Unavailable
 from tests import programs
 from tests.api import Api
 from tests.conftest import StartServer
-from tests.doctor.test_command import answering
+from tests.doctor.standing import answering
 from tests.server import Server, free_port
 
 
@@ -96,14 +96,16 @@ def test_a_repository_that_is_not_there_is_a_failed_push(server: Server) -> None
     ],
     ids=["no registry", "tokens on another host"],
 )
-def test_credentials_go_nowhere_else(server: Server, answer: bytes, error: type[MooringError]) -> None:
-    with answering(answer) as port:
+def test_credentials_go_nowhere_else(answer: bytes, error: type[MooringError]) -> None:
+    with answering(answer) as other:
         done = CliRunner().invoke(
             application,
-            ["probe", f"http://127.0.0.1:{port}"],
+            ["probe", f"http://127.0.0.1:{other.port}"],
             env={"MOORING_PROBE_USERNAME": "ci", "MOORING_PROBE_PASSWORD": "secret"},
         )
     assert isinstance(done.exception, error)
+    assert other.heard, "it was asked"
+    assert not [line for line in other.heard if line.startswith("authorization:")]
 
 
 @pytest.fixture
