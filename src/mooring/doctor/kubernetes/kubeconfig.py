@@ -27,22 +27,24 @@ class Access:
     namespace: str = ""
 
 
-def load(context: str | None, path: Path | None) -> Access:
+def load(name: str | None, path: Path | None) -> Access:
     """Raises ConfigurationError when there is no cluster to ask, or its credentials can't be had."""
     file = path or _usual()
     if file is None:
         return _from_pod()
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        name = context or config.get("current-context") or ""
-        chosen = _named(config, "contexts", name)["context"]
+        chosen = _named(config, "contexts", name or config.get("current-context") or "")["context"]
         cluster = _named(config, "clusters", str(chosen["cluster"]))["cluster"]
         user = _named(config, "users", str(chosen["user"])).get("user") or {}
-    except (OSError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+        url = str(cluster["server"]).rstrip("/")
+        token, certificate, key = _credentials(user, file.parent)
+        context = _tls(url, cluster, file.parent, certificate, key)
+    except KeyError as error:
+        raise ConfigurationError(f"{file} is no kubeconfig that can be used: it lacks {error}.") from error
+    except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{file} is no kubeconfig that can be used: {error}") from error
-    token, certificate, key = _credentials(user, file.parent)
-    url = str(cluster["server"]).rstrip("/")
-    return Access(url, _tls(url, cluster, file.parent, certificate, key), token, str(chosen.get("namespace") or ""))
+    return Access(url, context, token, str(chosen.get("namespace") or ""))
 
 
 def _usual() -> Path | None:
@@ -68,7 +70,7 @@ def _from_pod() -> Access:
 def _named(config: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
     found = next((each for each in config.get(kind) or () if each.get("name") == name), None)
     if found is None:
-        raise KeyError(f"there is no {name!r} among its {kind}")
+        raise ConfigurationError(f"The kubeconfig has no {name!r} among its {kind}.")
     return dict(found)
 
 
@@ -89,6 +91,7 @@ def _from_plugin(plugin: Mapping[str, Any]) -> tuple[str, bytes, bytes]:
     version = str(plugin.get("apiVersion") or "client.authentication.k8s.io/v1")
     asked = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
     try:
+        # The program that kubectl itself would run, by the operator's own file; no shell reads it.
         done = subprocess.run(  # noqa: S603
             command,
             env={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(asked)},
@@ -98,12 +101,12 @@ def _from_plugin(plugin: Mapping[str, Any]) -> tuple[str, bytes, bytes]:
             check=True,
         )
         status = json.loads(done.stdout)["status"]
-    except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+        certificate, key = status.get("clientCertificateData") or "", status.get("clientKeyData") or ""
+        return str(status.get("token") or ""), certificate.encode(), key.encode()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, subprocess.SubprocessError) as error:
         raise ConfigurationError(
             f"{command[0]}, which the kubeconfig names for credentials, gave none: {error}"
         ) from error
-    certificate, key = status.get("clientCertificateData") or "", status.get("clientKeyData") or ""
-    return str(status.get("token") or ""), certificate.encode(), key.encode()
 
 
 def _content(values: Mapping[str, Any], name: str, directory: Path) -> bytes:
