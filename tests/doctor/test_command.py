@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mooring.cli.main import application
-from mooring.errors import MooringError
+from mooring.errors import Invalid, MooringError
 from tests.doctor import scenarios
 from tests.doctor.harbor import ADMIN, Harbor, built, make_key
 from tests.doctor.standing import answering, standing
@@ -88,6 +88,29 @@ def test_nothing_to_look_at_is_2() -> None:
         done = doctor(*words)
         assert isinstance(done.exception, MooringError), "main() says its text and exits with 2"
         assert "secret" not in done.exception.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["https://x.example:99999"], "is no address of a registry"),
+        (["https://x.example:0"], "is no address of a registry"),
+        (["https://[::1"], "is no address of a registry"),
+        (["https://x.example", "--username", "dev1"], "--password-stdin together"),
+        (["https://x.example", "--password-stdin"], "--username and"),
+    ],
+)
+def test_half_an_address_or_credential_is_refused(words: list[str], said: str) -> None:
+    done = doctor(*words, typed="secret\n")
+    assert isinstance(done.exception, Invalid)
+    assert said in done.exception.text
+
+
+def test_a_password_of_standard_input(sound: Harbor) -> None:
+    words = [sound.balancer.url, "--samples", "4", "--username", ADMIN[0], "--password-stdin", "--output", "json"]
+    done = doctor(*words, typed=f"{ADMIN[1]}\n")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["credentials"]["source"] == "the command line"
 
 
 @pytest.mark.parametrize(

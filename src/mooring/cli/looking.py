@@ -1,7 +1,6 @@
 """The options that say what `mooring doctor` looks at."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,14 +93,13 @@ def wanted(
     named = target or harbor
     entrance = origin(named) if named else ""
     cores = tuple(origin(each) for each in core or ())
-    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    if username and given is None:
-        raise Invalid("--username needs --password-stdin.")
-    first = entrance or (cores[0] if cores else "")
+    asked = entrance or next(iter(cores), "")
     question = Question(
         entrance=entrance,
         cores=cores,
-        credentials=credentials("MOORING_DOCTOR", first, username, given) if first and not anonymous else None,
+        credentials=None
+        if anonymous
+        else credentials("MOORING_DOCTOR", asked, username, password_stdin=password_stdin),
         repository=repository or "",
         mount_from=mount_from or "",
         uploads="never" if no_upload else "always" if upload else "cancelled",
@@ -131,7 +129,8 @@ def looking(command: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         command(wanted(**{name: given.pop(name) for name in shared}), **given)
 
-    # An argument of the command's own comes before the target.
+    # Typer reads options off a signature alone and takes no group of them, so that commands that share these are given
+    # one put together. An argument of the command's own comes before the target.
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*first, *shared.values(), *rest)]
     )

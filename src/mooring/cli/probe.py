@@ -11,7 +11,6 @@ import typer
 from mooring.cli.origins import credentials, origin
 from mooring.cli.tables import show
 from mooring.egress.client import Policy
-from mooring.errors import Invalid
 from mooring.probe import report
 from mooring.probe.probing import REPOSITORY, Plan
 from mooring.probe.probing import probe as run_probe
@@ -53,15 +52,12 @@ def probe(
     timeout: Annotated[float, Option("--timeout", min=1, help="Seconds to wait for one answer.")] = 30,
 ) -> None:
     """Push, pull, compare and delete a small image. Exit 0: all pushes worked, 1: one failed, 2: could not try."""
-    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    if username and given is None:
-        raise Invalid("--username needs --password-stdin.")
     place = origin(url)
     plan = Plan(
         place,
         endpoints=tuple(origin(each) for each in endpoint or ()),
         repository=repository,
-        credentials=None if anonymous else credentials("MOORING_PROBE", place, username, given),
+        credentials=None if anonymous else credentials("MOORING_PROBE", place, username, password_stdin=password_stdin),
         count=count,
         interval_seconds=interval,
         max_failures=max_failures,

@@ -1,6 +1,7 @@
 """Which addresses a request may go to."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from socket import AddressFamily
 from typing import Final
 
 from aiohttp import ThreadedResolver
@@ -39,8 +40,10 @@ class PublicResolver(AbstractResolver):
     def __init__(self) -> None:
         self._resolver = ThreadedResolver()
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)  # type: ignore[arg-type]
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
         if not all(is_public(each["host"]) for each in found):
             raise AddressRefused(f"{host} leads to an address that is not public")
         return found

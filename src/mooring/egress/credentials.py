@@ -71,16 +71,17 @@ def _from_entry(entry: Mapping[str, Any], directory: Path) -> Credentials | None
 
 
 def _from_helper(helper: str, name: str) -> Credentials | None:
-    program = f"docker-credential-{helper}"
     if "/" in helper:
         return None
+    program = f"docker-credential-{helper}"
     try:
+        # The program that docker itself would run, by the user's own file; no shell reads the name.
         done = subprocess.run(  # noqa: S603
             [program, "get"], input=name, capture_output=True, text=True, timeout=HELPER_SECONDS, check=True
         )
         found = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
+        user, secret = str(found.get("Username", "")), str(found.get("Secret", ""))
+    except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
         return None
-    user, secret = str(found.get("Username", "")), str(found.get("Secret", ""))
     # An identity token is no password, and nobody but its issuer may see it.
     return Credentials(user, secret, program) if user and user != "<token>" else None
