@@ -47,7 +47,7 @@ def test_a_token_of_a_file_and_of_a_program(tmp_path: Path) -> None:
         ({"client-certificate-data": "abc"}, {"server": SERVER}, "is no kubeconfig that can be used"),
         ({}, {"server": SERVER, "certificate-authority-data": "bm9uZQ=="}, "is no kubeconfig that can be used"),
         ({}, {}, "it lacks 'server'"),
-        ({"exec": {}}, {"server": SERVER}, "it lacks 'command'"),
+        ({"exec": {"args": ["get"]}}, {"server": SERVER}, "it lacks 'command'"),
         (printing("[]"), {"server": SERVER}, "gave none"),
         (printing('{"status": null}'), {"server": SERVER}, "gave none"),
     ],
