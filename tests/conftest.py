@@ -11,10 +11,13 @@ from tests import postgresql as postgresqls
 from tests import programs, s3
 from tests import server as servers
 from tests.api import Api
+from tests.databases import open_empty, open_postgresql, open_sqlite
 from tests.postgresql import PostgreSQL
 from tests.replicas import cluster as clusters
 from tests.replicas.cluster import Cluster
 from tests.server import Registry, Server, tail
+
+__all__ = ["open_empty", "open_postgresql", "open_sqlite"]
 
 REPLICAS = 3
 _logs: dict[str, Path] = {}

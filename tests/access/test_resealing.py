@@ -1,8 +1,5 @@
 """The master key is replaced: everything sealed anew at once, or nothing."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from mooring.access import keyring
@@ -10,30 +7,24 @@ from mooring.cluster import heartbeat, identity
 from mooring.cluster.heartbeat import Pulse
 from mooring.cluster.master_key import MasterKey
 from mooring.database import Database, schema
-from mooring.database.postgresql import PostgreSQL
-from mooring.database.sqlite import SQLite
 from mooring.database.time import database_time
 from mooring.errors import Conflict, Foreign, PreconditionFailed
+from tests.databases import OpenDatabase
 
 NOW = 1_700_000_000_000_000
 OLD, NEW = bytes(32), bytes(31) + b"\1"
 BOTH = MasterKey(NEW, OLD)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made: Database
-    if request.param == "sqlite":
-        made = SQLite(tmp_path / "mooring.db")
-    else:
-        made = PostgreSQL(request.getfixturevalue("postgresql").create())
+@pytest.fixture
+def database(open_empty: OpenDatabase) -> Database:
+    made = open_empty()
     made.write_now(schema.migrate)
     made.write_now(identity.establish, NOW, MasterKey(OLD))
     for _ in range(2):
         made.write_now(keyring.create, MasterKey(OLD), NOW)
     made.write_now(keyring.advance, NOW)
-    yield made
-    made.close()
+    return made
 
 
 def usable(database: Database, master_key: MasterKey) -> bool:

@@ -7,7 +7,6 @@ import pytest
 
 from mooring.database import Database
 from mooring.errors import Conflict
-from tests.database.conftest import OpenDatabase
 from tests.database.counting import (
     Gate,
     increase,
@@ -18,6 +17,7 @@ from tests.database.counting import (
     short_value,
     value,
 )
+from tests.databases import OpenDatabase
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,5 @@
 """An upgrade in two phases: what each applies, who may serve then, and whom the second one waits for."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,28 +9,23 @@ from mooring.cluster import heartbeat
 from mooring.cluster.heartbeat import LIFE, Pulse
 from mooring.cluster.tables import replicas
 from mooring.database import Database, revisions, schema
-from mooring.database.postgresql import PostgreSQL
 from mooring.database.revisions import Phase, Revision
 from mooring.database.sqlite import SQLite
 from mooring.database.time import database_time
 from mooring.errors import Foreign, PreconditionFailed
 from tests import next as upgraded
+from tests.databases import OpenDatabase
 from tests.next import AFTER, BEFORE, PRESENT
 
 PLACES = revisions.PLACES
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def database(open_empty: OpenDatabase) -> Database:
     """As the present version left it."""
-    made: Database
-    if request.param == "sqlite":
-        made = SQLite(tmp_path / "mooring.db")
-    else:
-        made = PostgreSQL(request.getfixturevalue("postgresql").create())
+    made = open_empty()
     made.write_now(schema.migrate)
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -22,8 +21,6 @@ from mooring.cluster.heartbeat import Pulse
 from mooring.cluster.master_key import MasterKey
 from mooring.database import Database, schema
 from mooring.database.metadata import metadata
-from mooring.database.postgresql import PostgreSQL
-from mooring.database.sqlite import SQLite
 from mooring.errors import ConfigurationError, Conflict, Invalid, ManifestBlobUnknown, MooringError
 from mooring.identity import throttle, users
 from mooring.identity.tables import users as users_table
@@ -33,6 +30,7 @@ from mooring.registry.digests import digest_of
 from mooring.registry.manifest_index import Push
 from mooring.registry.manifests import OCI_MANIFEST, Manifest, Reference
 from mooring.registry.tables import manifests, object_removals, repository_blobs, tags
+from tests.databases import OpenDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -47,17 +45,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Database]]:
+@pytest.fixture
+def empty(open_empty: OpenDatabase) -> list[Database]:
     """One empty database, opened by several replicas."""
-    if request.param == "sqlite":
-        opened: list[Database] = [SQLite(tmp_path / "test.db") for _ in range(EVERY)]
-    else:
-        address = request.getfixturevalue("postgresql").create()
-        opened = [PostgreSQL(address) for _ in range(EVERY)]
-    yield opened
-    for database in opened:
-        database.close()
+    return [open_empty() for _ in range(EVERY)]
 
 
 @pytest.fixture

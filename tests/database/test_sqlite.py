@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from mooring.database import sqlite
 from mooring.database.sqlite import SQLite
 from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly, Unavailable
-from tests.database.conftest import OpenDatabase, counters
+from tests.database.conftest import counters
 from tests.database.counting import Gate, numbers, put, value
+from tests.databases import OpenDatabase
 from tests.disks import fill, read_only, small_disk
 
 MIB = 1024 * 1024
