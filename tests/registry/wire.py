@@ -2,10 +2,9 @@
 
 import contextlib
 import socket
-import time
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from tests.server import Server
@@ -57,30 +56,26 @@ class Line:
 
     def read(self) -> Answer:
         """The next answer: also one of the 1xx kind, which has no body."""
+        answer = self.read_head()
+        length = 0 if self._bodiless else int(answer.headers.get("content-length", 0))
+        while len(self._held) < length:
+            self._receive()
+        body, self._held = self._held[:length], self._held[length:]
+        return replace(answer, body=body)
+
+    def read_head(self) -> Answer:
+        """The next answer without its body, which `read_some` counts."""
         while b"\r\n\r\n" not in self._held:
             self._receive()
         head, _, self._held = self._held.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        length = 0 if self._bodiless else int(headers.get("content-length", 0))
-        while len(self._held) < length:
-            self._receive()
-        body, self._held = self._held[:length], self._held[length:]
-        return Answer(int(first.split()[1]), headers, body)
+        return Answer(int(first.split()[1]), headers)
 
     def read_some(self) -> int:
         """How many bytes came, whatever they are; 0 at the end."""
-        return len(self._socket.recv(1 << 20))
-
-    def closed(self, seconds: float = 20) -> bool:
-        """Whether the other side closes within this time."""
-        end = time.monotonic() + seconds
-        with contextlib.suppress(ConnectionResetError, TimeoutError):
-            while time.monotonic() < end:
-                if not self._socket.recv(65536):
-                    return True
-            return False
-        return time.monotonic() < end
+        held, self._held = self._held, b""
+        return len(held or self._socket.recv(1 << 20))
 
     def _receive(self) -> None:
         data = self._socket.recv(65536)
