@@ -12,7 +12,7 @@ import pytest
 
 from mooring.doctor.bundle import decode, encode
 from mooring.doctor.examination import Diagnosis, diagnose
-from mooring.doctor.observations import Observations
+from mooring.doctor.observations import Answer, Asked, Door, Grant, Info, Observations, Token
 from mooring.doctor.outside.harbor import examine
 from mooring.doctor.report import page, text
 from mooring.doctor.report.document import document
@@ -92,6 +92,15 @@ def test_keeps_no_secret(runs: Mapping[str, Run]) -> None:
 def test_a_bundle_is_diagnosed_alike(runs: Mapping[str, Run]) -> None:
     for found in runs.values():
         assert diagnose(decode(encode(found.diagnosis.seen))) == found.diagnosis
+
+
+@pytest.mark.parametrize(("release", "named"), [("v2.10.3", {"RC12"}), ("v2.11.0", set())])
+def test_a_harbor_before_2_11_forgives_no_late_token(release: str, named: set[str]) -> None:
+    token = Token("key", "RS256", "harbor-token-issuer", "dev1", 1000, 1000, 2800, {})
+    good = Answer(200, 0.1, 1000.5)
+    door = Door("core 1", "http://core", True, good, info=Info(version=release), logins=(Grant(good, token),))
+    asked = Asked("http://core", "library/app", (door,), longest_upload_seconds=1830)
+    assert causes(diagnose(Observations(made_at=1000, tool="test", target="harbor", asked=asked))) == named
 
 
 def test_prints_what_was_named(runs: Mapping[str, Run], capsys: pytest.CaptureFixture[str]) -> None:

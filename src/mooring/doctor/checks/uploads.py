@@ -9,6 +9,7 @@ from mooring.doctor.checks.readings import (
     challenge,
     doors,
     grants,
+    leeway_seconds,
     named,
     told,
 )
@@ -17,7 +18,6 @@ from mooring.doctor.observations import Answer, Door, Observations
 from mooring.doctor.texts import Text, same
 
 SHORT_LIFE_SECONDS: Final = 300
-LEEWAY_SECONDS: Final = 60
 
 
 def registry_credential(seen: Observations) -> Iterator[Finding]:
@@ -74,12 +74,13 @@ def token_life(seen: Observations) -> Iterator[Finding]:
     if not lives or seen.asked is None:
         return
     life = min(lives)
+    refused_after = life + leeway_seconds(seen)
     longest = seen.asked.longest_upload_seconds
     until = Text(
-        f"tokens live {life:.0f} s; a request later than {life + LEEWAY_SECONDS:.0f} s after its token is refused",
-        f"令牌有效期为 {life:.0f} 秒；在签发 {life + LEEWAY_SECONDS:.0f} 秒之后的请求会被拒绝",
+        f"tokens live {life:.0f} s; a request later than {refused_after:.0f} s after its token is refused",
+        f"令牌有效期为 {life:.0f} 秒；在签发 {refused_after:.0f} 秒之后的请求会被拒绝",
     )
-    if longest > life + LEEWAY_SECONDS:
+    if longest > refused_after:
         yield named(
             "RC12",
             "certain",
