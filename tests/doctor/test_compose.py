@@ -14,6 +14,7 @@ from mooring.cli.main import application
 from mooring.doctor import bundle
 from mooring.doctor.examination import Diagnosis, diagnose
 from mooring.doctor.gathering import Wanted, gather, joined
+from mooring.doctor.inside.components import component, version
 from mooring.doctor.inside.keyfile import judged
 from mooring.doctor.inside.marks import Marker
 from mooring.errors import ConfigurationError
@@ -175,6 +176,20 @@ def test_several_cores_in_one_directory(tmp_path: Path) -> None:
     assert any("node1/core2" in text.en for text in found.findings[0].evidence)
 
 
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        ("goharbor/harbor-core:v2.15.2", ("core", "v2.15.2")),
+        ("mirror.example:5000/goharbor/harbor-registryctl", ("registryctl", "")),
+        ("mirror.example:5000/goharbor/registry-photon:v2.15.2@sha256:aa", ("registry", "v2.15.2@sha256:aa")),
+        ("mirror.example/harbor-jobservice@sha256:aa", ("jobservice", "aa")),
+        ("mirror.example/our-own", ("other", "")),
+    ],
+)
+def test_an_image_says_what_it_is(image: str, found: tuple[str, str]) -> None:
+    assert (component(image, "portal"), version(image)) == found
+
+
 def test_what_is_no_harbor_is_said(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text("services: {web: {image: nginx}}")
     with pytest.raises(ConfigurationError, match="has no Harbor"):
@@ -187,6 +202,7 @@ def test_a_bundle_is_examined_elsewhere(tmp_path: Path) -> None:
     for node in (first, second):
         node.write()
     file = tmp_path / "harbor.bundle"
+    file.touch(mode=0o644)
     options = [option for node in (first, second) for option in ("--compose", str(node.directory))]
     done = CliRunner().invoke(application, ["doctor", "collect", str(file), *options])
     assert done.exit_code == 0, done.output

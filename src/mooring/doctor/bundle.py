@@ -41,6 +41,7 @@ def write(path: Path, seen: Observations) -> None:
     """Readable for its owner alone: there are no secrets in it, but names and addresses. Raises ConfigurationError."""
     try:
         path.touch(mode=0o600)
+        path.chmod(0o600)
         path.write_bytes(encode(seen))
     except OSError as error:
         raise ConfigurationError(f"{path} can't be written: {error.strerror}.") from error

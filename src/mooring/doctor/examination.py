@@ -50,7 +50,7 @@ def sources(seen: Observations) -> set[str]:
         "entrance": bool(asked and asked.entrance),
         "cores": sum(door.direct for door in found) > 1,
         "credentials": bool(asked and asked.account),
-        "login": any(grant.token and grant.token.subject for door in found for grant in door.logins),
+        "login": any(grant.subject for door in found for grant in door.logins),
         "token": any(door.reads or door.uploads for door in found),
         "uploads": any(answer.status == 202 for door in found for answer in door.uploads),
         "mount": any(door.mount for door in found),

@@ -8,6 +8,7 @@ from pathlib import Path
 from mooring import __version__
 from mooring.doctor import bundle
 from mooring.doctor.inside import compose
+from mooring.doctor.inside.found import added
 from mooring.doctor.inside.logs import read, searched
 from mooring.doctor.inside.marks import Marker
 from mooring.doctor.kubernetes import examination as kubernetes
@@ -53,7 +54,7 @@ async def gather(wanted: Wanted) -> Observations:
         made_at=time.time(), tool=f"mooring {__version__}", target=wanted.target, key_id=wanted.marker.id
     )
     if wanted.directories:
-        seen = _with_compose(seen, wanted)
+        seen = added(seen, compose.examine(wanted.directories, wanted.marker))
     for path in wanted.logs:
         seen = _with_log(seen, path)
     if wanted.asks:
@@ -101,15 +102,7 @@ async def _with_kubernetes(seen: Observations, wanted: Wanted, access: Access) -
     if found.doors:
         asked = asked or Asked(entrance="", repository="")
         asked = replace(asked, doors=(*asked.doors, *found.doors))
-    return replace(
-        seen,
-        asked=asked,
-        kubernetes=found.kubernetes,
-        instances=(*seen.instances, *found.instances),
-        logs=(*seen.logs, *found.logs),
-        logs_read=(*seen.logs_read, *found.logs_read),
-        gaps=(*seen.gaps, *found.gaps),
-    )
+    return replace(added(seen, found), asked=asked)
 
 
 def _with_log(seen: Observations, path: Path) -> Observations:
@@ -118,14 +111,3 @@ def _with_log(seen: Observations, path: Path) -> Observations:
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from error
     return replace(seen, logs=(*seen.logs, *hits), logs_read=(*seen.logs_read, path.name))
-
-
-def _with_compose(seen: Observations, wanted: Wanted) -> Observations:
-    found = compose.examine(wanted.directories, wanted.marker)
-    return replace(
-        seen,
-        instances=(*seen.instances, *found.instances),
-        logs=(*seen.logs, *found.logs),
-        logs_read=(*seen.logs_read, *found.logs_read),
-        gaps=(*seen.gaps, *found.gaps),
-    )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+Component = Literal["core", "registry", "registryctl", "jobservice", "other"]
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -47,6 +49,11 @@ class Grant:
     answer: Answer
     token: Token | None = None
 
+    @property
+    def subject(self) -> str:
+        """Who the token is for; empty for nobody, and where there is none."""
+        return self.token.subject if self.token else ""
+
 
 @dataclass(frozen=True)
 class Info:
@@ -83,8 +90,6 @@ class Door:
     stranger: Grant | None = None
     """A login under a name that nobody has, with a scope: a healthy core takes 1.5 s to say no."""
     logins: tuple[Grant, ...] = ()
-    bare_login: Answer | None = None
-    """A login without a scope, which alone is judged by its status."""
     components: Mapping[str, str] = field(default_factory=dict)
     """`/api/v2.0/health`: `healthy`, or what is wrong."""
     info: Info = Info()
@@ -171,7 +176,7 @@ class Instance:
     """One running part of a Harbor as it is set up: a pod, or a service of one compose directory."""
 
     name: str
-    component: Literal["core", "registry", "registryctl", "jobservice", "other"]
+    component: Component
     place: str
     """The node or directory that it belongs to: parts of one place talk to each other."""
     image: str = ""

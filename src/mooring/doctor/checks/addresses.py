@@ -121,8 +121,8 @@ def only_direct(seen: Observations) -> Iterator[Finding]:
     for door in doors(seen):
         if door.direct:
             continue
-        swallowed = door.logins and not any(grant.token and grant.token.subject for grant in door.logins)
-        taken = cores and all(any(grant.token and grant.token.subject for grant in core.logins) for core in cores)
+        swallowed = door.logins and not any(grant.subject for grant in door.logins)
+        taken = cores and all(any(grant.subject for grant in core.logins) for core in cores)
         if swallowed and taken and hurried(door) and not any(hurried(core) for core in cores):
             yield named(
                 "RC21",
@@ -133,7 +133,7 @@ def only_direct(seen: Observations) -> Iterator[Finding]:
                 ),
             )
         direct = [answer for _, taker, answer in shown_tokens(seen) if taker != door.name]
-        through = [answer for _, taker, answer in shown_tokens(seen) if taker == door.name]
+        through = _shown_at(seen, door)
         if (
             through
             and len(all_kids(seen)) == 1

@@ -1,12 +1,13 @@
 """Do the cores' clocks agree, with each other and with the projects' ages?"""
 
 from collections.abc import Iterator
-from typing import Final
 
 from mooring.doctor.checks.readings import (
     LEEWAY_SECONDS,
+    WORTH_SAYING_SECONDS,
     clock_offsets,
     clock_spread,
+    clocks_refuse,
     doors,
     leeway_seconds,
     named,
@@ -15,14 +16,11 @@ from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Observations
 from mooring.doctor.texts import Text
 
-WORTH_SAYING_SECONDS: Final = 10
-NEAR_SECONDS: Final = 3
-
 
 def apart(seen: Observations) -> Iterator[Finding]:
     spread = clock_spread(seen)
     leeway = leeway_seconds(seen)
-    refuses = spread > max(leeway - NEAR_SECONDS, 2)
+    refuses = clocks_refuse(seen, spread)
     if not refuses and spread < WORTH_SAYING_SECONDS:
         return
     evidence = []

@@ -9,7 +9,7 @@ from mooring.doctor.checks.backends import FAST_SECONDS, database_signs, hurried
 from mooring.doctor.checks.readings import doors, judging_seconds, named, versions
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Door, Grant, Observations
-from mooring.doctor.texts import Text
+from mooring.doctor.texts import Text, same
 
 ROBOT: Final = "robot"
 EATEN: Final = re.compile(r"robot(\+.*)?$")
@@ -104,7 +104,7 @@ def mixed_versions(seen: Observations) -> Iterator[Finding]:
     found = versions(seen)
     if len(set(found.values())) > 1:
         told = ", ".join(f"{name}: {version}" for name, version in found.items())
-        yield named("RC23", "certain", Text(told, told))
+        yield named("RC23", "certain", same(told))
 
 
 def separate_databases(seen: Observations) -> Iterator[Finding]:
@@ -137,7 +137,7 @@ _UNKNOWN_THERE: Final = Text(
 
 def _outcome(door: Door) -> Outcome:
     answered = [grant for grant in door.logins if grant.answer.status in {200, 401}]
-    taken = [grant for grant in answered if grant.token and grant.token.subject]
+    taken = [grant for grant in answered if grant.subject]
     refused = [grant for grant in answered if grant not in taken]
     return Outcome(
         door,

@@ -2,20 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from mooring.doctor.checks.readings import leeway_seconds, named
+from mooring.doctor.checks.readings import WORTH_SAYING_SECONDS, clocks_refuse, leeway_seconds, named
 from mooring.doctor.checks.settings import cores
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Kubernetes, Observations, Route, SecretMount
 from mooring.doctor.texts import Text
+from mooring.doctor.times import shown
 
 KEY_FILE: Final = "private_key.pem"
 SLACK_SECONDS: Final = 5
-NEAR_SECONDS: Final = 3
-WORTH_SAYING_SECONDS: Final = 10
 MANY_REVISIONS: Final = 3
 
 
@@ -31,7 +29,7 @@ def stale_keys(seen: Observations) -> Iterator[Finding]:
         old = [mount for mount in mounts if mount.secret_changed_at > mount.pod_started_at + SLACK_SECONDS]
         if not old:
             continue
-        changed = _moment(mounts[0].secret_changed_at)
+        changed = shown(mounts[0].secret_changed_at)
         names = ", ".join(mount.pod for mount in old)
         yield named(
             "RC1",
@@ -82,7 +80,7 @@ def node_clocks(seen: Observations) -> Iterator[Finding]:
     low, high = min(clocks, key=lambda each: each.ahead_seconds), max(clocks, key=lambda each: each.ahead_seconds)
     spread = high.ahead_seconds - low.ahead_seconds - low.error_seconds - high.error_seconds
     leeway = leeway_seconds(seen)
-    refuses = spread > max(leeway - NEAR_SECONDS, 2)
+    refuses = clocks_refuse(seen, spread)
     if refuses or spread >= WORTH_SAYING_SECONDS:
         told = ", ".join(f"{clock.node} {clock.ahead_seconds:+.0f} s" for clock in clocks)
         yield named(
@@ -192,7 +190,3 @@ def _leads_to_registry(route: Route) -> bool:
 def _backend(route: Route, path: str) -> str:
     fitting = [prefix for prefix in route.paths if path.startswith(prefix)]
     return route.paths[max(fitting, key=len)] if fitting else ""
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -13,7 +13,9 @@ from mooring.doctor.texts import Text
 
 LEEWAY_SECONDS: Final = 60
 """What Harbor forgives between clocks since 2.11; before, nothing."""
-GENERIC: Final = "unauthorized"
+NEAR_SECONDS: Final = 3
+WORTH_SAYING_SECONDS: Final = 10
+"""Clocks so far apart are told of, though they refuse nothing yet."""
 REGISTRY_REALM: Final = "harbor-registry-basic-realm"
 MISSING_PROJECT: Final = re.compile(r"project (\S+) not found")
 
@@ -105,6 +107,11 @@ def leeway_seconds(seen: Observations) -> int:
     return 0 if oldest is not None and oldest < (2, 11, 0) else LEEWAY_SECONDS
 
 
+def clocks_refuse(seen: Observations, spread_seconds: float) -> bool:
+    """Whether clocks so far apart make cores refuse each other's tokens, or are about to."""
+    return spread_seconds > max(leeway_seconds(seen) - NEAR_SECONDS, 2)
+
+
 def challenge(answer: Answer) -> str | None:
     return answer.headers.get("www-authenticate")
 
@@ -126,7 +133,3 @@ def told(answer: Answer) -> str:
     if not answer.status:
         return answer.trouble
     return f"{answer.status} {' '.join(answer.body.split())[:200]}".strip()
-
-
-def joined(names: Iterable[str]) -> str:
-    return ", ".join(names)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mooring.doctor.checks.readings import told
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Observations
-from mooring.doctor.texts import Text
+from mooring.doctor.texts import Text, same
 
 
 def readiness(seen: Observations) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def warnings(seen: Observations) -> Iterator[Finding]:
             yield Finding(
                 None,
                 Text(f"The replica {replica.name} warns of its {name}", f"副本 {replica.name} 对 {name} 发出警告"),
-                (Text(text, text),),
+                (same(text),),
                 "certain",
                 Text("Do what the warning says: docs/operating.md.", "按警告处理：docs/operating.md。"),
                 harmless=True,
@@ -40,7 +40,7 @@ def keyrings(seen: Observations) -> Iterator[Finding]:
         yield Finding(
             None,
             Text("Replicas publish different signing keys", "各副本公布的签名密钥不同"),
-            tuple(Text(text, text) for text in told_of),
+            tuple(same(text) for text in told_of),
             "certain",
             Text(
                 "Point all replicas at one database: `mooring cluster status` lists those that it knows.",
@@ -58,7 +58,7 @@ def tokens(seen: Observations) -> Iterator[Finding]:
                     f"A token of {crossing.giver} is refused at {crossing.taker}",
                     f"{crossing.giver} 的令牌在 {crossing.taker} 被拒绝",
                 ),
-                (Text(told(crossing.answer), told(crossing.answer)),),
+                (same(told(crossing.answer)),),
                 "certain",
                 Text("The answer has the reason: docs/refusals.md.", "应答中有原因：docs/refusals.md。"),
             )

@@ -1,29 +1,23 @@
 """A Harbor set up by Compose: one directory of its installer for each node."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import yaml
 
-from mooring.doctor.inside.htpasswd import accepts
+from mooring.doctor.inside.components import component, version
+from mooring.doctor.inside.found import Found
+from mooring.doctor.inside.htpasswd import tried
 from mooring.doctor.inside.keyfile import judged
 from mooring.doctor.inside.logs import read, searched
 from mooring.doctor.inside.marks import Marker
 from mooring.doctor.inside.storage import described
-from mooring.doctor.observations import Gap, Instance, LogHit
+from mooring.doctor.observations import Component, Gap, Instance
 from mooring.errors import ConfigurationError
 
-Component = Literal["core", "registry", "registryctl", "jobservice", "other"]
-
 FILES: Final = ("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml")
-IMAGES: Final[tuple[tuple[str, Component], ...]] = (
-    ("harbor-core", "core"),
-    ("harbor-jobservice", "jobservice"),
-    ("harbor-registryctl", "registryctl"),
-    ("registry-photon", "registry"),
-)
 ENVIRONMENTS: Final[Mapping[Component, str]] = {
     "core": "common/config/core/env",
     "jobservice": "common/config/jobservice/env",
@@ -55,14 +49,6 @@ class Service:
     siblings: frozenset[str] = frozenset()
 
 
-@dataclass
-class Found:
-    instances: list[Instance] = field(default_factory=list)
-    logs: list[LogHit] = field(default_factory=list)
-    logs_read: list[str] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-
-
 def examine(directories: Sequence[Path], marker: Marker) -> Found:
     """Raises ConfigurationError for a directory that has no Harbor."""
     names = _names(directories)
@@ -90,34 +76,24 @@ def _names(directories: Sequence[Path]) -> Mapping[Path, str]:
 
 
 def _services(directory: Path, node: str) -> list[Service]:
-    path = next((directory / name for name in FILES if (directory / name).exists()), None)
-    declared = _compose(path) if path else {}
+    declared = _compose(directory)
     services = [
-        Service(
-            name=f"{node}/{name}",
-            component=_component(name, str(service.get("image", ""))),
-            node=node,
-            directory=directory,
-            image=str(service.get("image", "")),
-            environment=_environment(directory, service, _component(name, str(service.get("image", "")))),
-            mounts=dict(_mounts(service)),
-            siblings=frozenset(declared),
-        )
-        for name, service in declared.items()
-        if isinstance(service, dict)
+        _part(node, directory, name, declared) for name, service in declared.items() if isinstance(service, dict)
     ]
     known = {service.component for service in services}
-    for component, file in ENVIRONMENTS.items():
-        if component not in known and (directory / file).exists():
-            services.append(
-                Service(f"{node}/{component}", component, node, directory, "", _env_file(directory / file), {})
-            )
+    for kind, file in ENVIRONMENTS.items():
+        if kind not in known and (directory / file).exists():
+            services.append(Service(f"{node}/{kind}", kind, node, directory, "", _env_file(directory / file), {}))
     if not any(service.component == "core" for service in services):
         raise ConfigurationError(f"{directory} has no Harbor: no core in its Compose file or in common/config.")
     return [service for service in services if service.component != "other"]
 
 
-def _compose(path: Path) -> Mapping[str, Any]:
+def _compose(directory: Path) -> Mapping[str, Any]:
+    """The services of a directory's Compose file; none where there is no such file. Raises ConfigurationError."""
+    path = next((directory / name for name in FILES if (directory / name).exists()), None)
+    if path is None:
+        return {}
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -126,22 +102,30 @@ def _compose(path: Path) -> Mapping[str, Any]:
     return services if isinstance(services, dict) else {}
 
 
-def _component(name: str, image: str) -> Component:
-    for part, component in IMAGES:
-        if part in image:
-            return component
-    plain = name.rstrip("-_0123456789").removeprefix("harbor-")
-    return next((component for _, component in IMAGES if component == plain), "other")
+def _part(node: str, directory: Path, name: str, declared: Mapping[str, Any]) -> Service:
+    service = declared[name]
+    image = str(service.get("image", ""))
+    kind = component(image, name.rstrip("-_0123456789").removeprefix("harbor-"))
+    return Service(
+        name=f"{node}/{name}",
+        component=kind,
+        node=node,
+        directory=directory,
+        image=image,
+        environment=_environment(directory, service, kind),
+        mounts=dict(_mounts(service)),
+        siblings=frozenset(declared),
+    )
 
 
-def _environment(directory: Path, service: Mapping[str, Any], component: Component) -> dict[str, str]:
+def _environment(directory: Path, service: Mapping[str, Any], kind: Component) -> dict[str, str]:
     listed = service.get("env_file") or []
     files = [listed] if isinstance(listed, str | dict) else list(listed)
     found: dict[str, str] = {}
     for file in files:
         path = directory / str(file["path"] if isinstance(file, dict) else file)
         found |= _env_file(path)
-    if not files and (file := ENVIRONMENTS.get(component)):
+    if not files and (file := ENVIRONMENTS.get(kind)):
         found |= _env_file(directory / file)
     given = service.get("environment") or {}
     if isinstance(given, list):
@@ -219,7 +203,7 @@ def _instance(
         component=service.component,
         place=service.node,
         image=service.image,
-        version=service.image.rpartition(":")[2] if ":" in service.image else "",
+        version=version(service.image),
         environment={name: marker.value(name, value) for name, value in service.environment.items()},
         siblings=tuple(sorted(service.siblings)),
     )
@@ -259,21 +243,22 @@ def _with_registry_files(
 ) -> Instance:
     passwd = _content(service, "/etc/registry/passwd", ambiguous, gaps)
     config = _content(service, "/etc/registry/config.yml", ambiguous, gaps)
-    taken: dict[bool, list[str]] = {True: [], False: []}
-    for core in cores if passwd is not None else ():
-        name = core.environment.get("REGISTRY_CREDENTIAL_USERNAME", "")
-        password = core.environment.get("REGISTRY_CREDENTIAL_PASSWORD", "")
-        if name and passwd is not None:
-            taken[accepts(passwd.decode("utf-8", "replace"), name, password)].append(core.name)
+    taken, refused = tried(passwd, _shown(cores))
     storage, http_secret = described(config, service.environment)
     files = {"http_secret": marker.value("http_secret", http_secret)} if http_secret else {}
     return replace(
         instance,
         files=files,
-        passwd_accepts=tuple(taken[True]),
-        passwd_refuses=tuple(taken[False]),
+        passwd_accepts=tuple(taken),
+        passwd_refuses=tuple(refused),
         storage=storage,
     )
+
+
+def _shown(cores: Sequence[Service]) -> Iterator[tuple[str, str, str]]:
+    for core in cores:
+        if name := core.environment.get("REGISTRY_CREDENTIAL_USERNAME"):
+            yield core.name, name, core.environment.get("REGISTRY_CREDENTIAL_PASSWORD", "")
 
 
 def _search_logs(directory: Path, node: str, found: Found, *, alone: bool) -> None:
@@ -292,8 +277,7 @@ def _search_logs(directory: Path, node: str, found: Found, *, alone: bool) -> No
 
 
 def _log_folders(directory: Path, *, alone: bool) -> list[Path]:
-    path = next((directory / name for name in FILES if (directory / name).exists()), None)
-    log = _compose(path).get("log") if path else None
+    log = _compose(directory).get("log")
     sources = [source for target, source in _mounts(log or {}) if target == "/var/log/docker"]
     # With several nodes an absolute path is another machine's, but for a copy below the directory.
     folders = [directory / source.lstrip("/") for source in sources] + [directory / "log", directory / "logs"]

@@ -1,6 +1,19 @@
 """The password file of a registry, and whether it takes what a core shows it."""
 
+from collections.abc import Iterable
+
 import bcrypt
+
+
+def tried(passwd: bytes | None, shown: Iterable[tuple[str, str, str]]) -> tuple[list[str], list[str]]:
+    """Of cores, each with the name and password that it shows: those that are taken, and those that are refused."""
+    taken: list[str] = []
+    refused: list[str] = []
+    if passwd is not None:
+        content = passwd.decode("utf-8", "replace")
+        for core, name, password in shown:
+            (taken if accepts(content, name, password) else refused).append(core)
+    return taken, refused
 
 
 def accepts(content: str, name: str, password: str) -> bool:

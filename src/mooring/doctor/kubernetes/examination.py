@@ -1,33 +1,23 @@
 """A Harbor in a namespace: its objects, its logs, and a token of each core where the API server passes that on."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
+from mooring.doctor.inside.found import Found
 from mooring.doctor.inside.logs import searched
 from mooring.doctor.inside.marks import Marker
 from mooring.doctor.kubernetes.harbor import Part, cluster, instances, parts
 from mooring.doctor.kubernetes.objects import component
 from mooring.doctor.kubernetes.reading import Cluster
-from mooring.doctor.observations import Door, Gap, Instance, Kubernetes, LogHit
+from mooring.doctor.observations import Door, Gap
 
 LOGGED: Final = frozenset({"core", "registry", "jobservice"})
-
-
-@dataclass
-class Found:
-    kubernetes: Kubernetes
-    instances: list[Instance]
-    doors: list[Door] = field(default_factory=list)
-    logs: list[LogHit] = field(default_factory=list)
-    logs_read: list[str] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
 
 
 async def examine(asked: Cluster, namespace: str, marker: Marker) -> Found:
     """Raises Unavailable when the namespace can't be read or has no Harbor."""
     objects, gaps = await asked.objects(namespace)
     running = parts(objects)
-    found = Found(cluster(objects, running), instances(objects, running, marker), gaps=gaps)
+    found = Found(instances(objects, running, marker), gaps=gaps, kubernetes=cluster(objects, running))
     for part in running:
         if component(part.container) in LOGGED:
             await _search(asked, namespace, part, found)

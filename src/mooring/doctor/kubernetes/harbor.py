@@ -1,10 +1,11 @@
 """A Harbor as the objects of its namespace describe it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mooring.doctor.inside.htpasswd import accepts
+from mooring.doctor.inside.components import version
+from mooring.doctor.inside.htpasswd import tried
 from mooring.doctor.inside.keyfile import judged
 from mooring.doctor.inside.marks import Marker
 from mooring.doctor.inside.storage import described
@@ -16,11 +17,11 @@ from mooring.doctor.kubernetes.objects import (
     held,
     mounts,
     running_image,
-    seconds,
     started_at,
 )
 from mooring.doctor.kubernetes.reading import Object, Objects
 from mooring.doctor.observations import Instance, KeyFile, Kubernetes, NodeClock, Route, SecretMount, Value, Workload
+from mooring.doctor.times import seconds_of
 from mooring.errors import Unavailable
 
 KEY_PATH: Final = "/etc/core/private_key.pem"
@@ -102,14 +103,14 @@ def _instance(
     files = {path: (objects_kind, name, key) for path, objects_kind, name, key in mounts(part.pod, part.container)}
     statuses = (part.pod.get("status") or {}).get("containerStatuses") or ()
     status: Mapping[str, Any] = next((each for each in statuses if each.get("name") == part.container["name"]), {})
-    accepted: list[str] = []
-    refused: list[str] = []
+    accepted: Sequence[str] = ()
+    refused: Sequence[str] = ()
     kept: dict[str, Value] = {}
     storage = ""
     if kind == "core" and (key := _file(objects, part, files.get("/etc/core/key"))):
         kept["key"] = marker.value("key", key.decode("latin-1"))
     if kind == "registry":
-        accepted, refused = _tried(_file(objects, part, files.get("/etc/registry/passwd")), cores)
+        accepted, refused = tried(_file(objects, part, files.get("/etc/registry/passwd")), _shown(cores))
         plain = {name: value.content.decode("utf-8", "replace") for name, value in given.items() if _known(part, value)}
         storage, secret = described(_file(objects, part, files.get("/etc/registry/config.yml")), plain)
         if secret:
@@ -119,7 +120,7 @@ def _instance(
         component=kind,
         place=objects.namespace,
         image=image,
-        version=image.rpartition(":")[2] if ":" in image.rpartition("/")[2] else "",
+        version=version(image),
         environment={
             name: marker.value(name, value.content.decode("utf-8", "replace"))
             for name, value in given.items()
@@ -162,16 +163,11 @@ def _file(objects: Objects, part: Part, source: tuple[str, str, str] | None) -> 
     return value.content if value is not None and _known(part, value) else None
 
 
-def _tried(passwd: bytes | None, cores: Sequence[tuple[str, Mapping[str, Held]]]) -> tuple[list[str], list[str]]:
-    accepted: list[str] = []
-    refused: list[str] = []
-    for name, given in cores if passwd is not None else ():
-        user, password = given.get("REGISTRY_CREDENTIAL_USERNAME"), given.get("REGISTRY_CREDENTIAL_PASSWORD")
-        if user is None or password is None or passwd is None:
-            continue
-        taken = accepts(passwd.decode("utf-8", "replace"), user.content.decode(), password.content.decode())
-        (accepted if taken else refused).append(name)
-    return accepted, refused
+def _shown(cores: Sequence[tuple[str, Mapping[str, Held]]]) -> Iterator[tuple[str, str, str]]:
+    for core, given in cores:
+        name, password = given.get("REGISTRY_CREDENTIAL_USERNAME"), given.get("REGISTRY_CREDENTIAL_PASSWORD")
+        if name is not None and password is not None:
+            yield core, name.content.decode(), password.content.decode()
 
 
 def _secret_mounts(objects: Objects, part: Part) -> list[SecretMount]:
@@ -228,8 +224,10 @@ def _clocks(objects: Objects, nodes: set[str]) -> list[NodeClock]:
     found = []
     for lease in objects.of("leases"):
         name = str(lease["metadata"]["name"])
-        renewed = seconds((lease.get("spec") or {}).get("renewTime"))
-        written = max((seconds(entry.get("time")) for entry in lease["metadata"].get("managedFields") or ()), default=0)
+        renewed = seconds_of((lease.get("spec") or {}).get("renewTime"))
+        written = max(
+            (seconds_of(entry.get("time")) for entry in lease["metadata"].get("managedFields") or ()), default=0
+        )
         if name in nodes and renewed and written:
             # The server writes whole seconds.
             found.append(NodeClock(name, round(renewed - written - 0.5, 3), 1.0))
@@ -263,11 +261,13 @@ def _route(ingress: Object) -> Route:
 def _rerolled(objects: Objects) -> dict[str, int]:
     """By workload: how many revisions of the last day differ in their Secrets and in nothing that a person changes."""
     found: dict[str, dict[str, set[str]]] = {}
-    newest = max((seconds(each["metadata"].get("creationTimestamp")) for each in objects.of("replicasets")), default=0)
+    newest = max(
+        (seconds_of(each["metadata"].get("creationTimestamp")) for each in objects.of("replicasets")), default=0
+    )
     for each in objects.of("replicasets"):
         template = each["spec"]["template"]
         sums = (template["metadata"].get("annotations") or {}).get("checksum/secret")
-        made = seconds(each["metadata"].get("creationTimestamp"))
+        made = seconds_of(each["metadata"].get("creationTimestamp"))
         if not sums or newest - made > 86_400:
             continue
         images = ",".join(sorted(str(container["image"]) for container in template["spec"]["containers"]))

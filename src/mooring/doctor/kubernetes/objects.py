@@ -3,21 +3,12 @@
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any
 
+from mooring.doctor.inside import components
 from mooring.doctor.kubernetes.reading import Object, Objects
-
-Component = Literal["core", "registry", "registryctl", "jobservice", "other"]
-
-IMAGES: Final[tuple[tuple[str, Component], ...]] = (
-    ("harbor-core", "core"),
-    ("harbor-jobservice", "jobservice"),
-    ("harbor-registryctl", "registryctl"),
-    ("registry-photon", "registry"),
-    ("harbor-registry", "registry"),
-)
-NAMES: Final[frozenset[str]] = frozenset({"core", "registry", "registryctl", "jobservice"})
+from mooring.doctor.observations import Component
+from mooring.doctor.times import seconds_of
 
 
 @dataclass(frozen=True)
@@ -28,33 +19,20 @@ class Held:
     changed_at: float
 
 
-def seconds(stamp: object) -> float:
-    """Unix time of what Kubernetes writes down; 0 for nothing."""
-    try:
-        return datetime.fromisoformat(str(stamp)).timestamp()
-    except ValueError:
-        return 0
-
-
 def changed_at(item: Object) -> float:
     """When its content last changed, by the API server's clock. A label that somebody sets counts as well: Kubernetes
     keeps no times of single fields."""
     metadata = item["metadata"]
     times = [
-        seconds(entry.get("time"))
+        seconds_of(entry.get("time"))
         for entry in metadata.get("managedFields") or ()
         if "f:data" in (entry.get("fieldsV1") or {}) or "f:stringData" in (entry.get("fieldsV1") or {})
     ]
-    return max([seconds(metadata.get("creationTimestamp")), *times])
+    return max([seconds_of(metadata.get("creationTimestamp")), *times])
 
 
 def component(container: Mapping[str, Any]) -> Component:
-    image = str(container.get("image", ""))
-    for part, found in IMAGES:
-        if part in image:
-            return found
-    name = str(container.get("name", ""))
-    return name if name in NAMES else "other"  # type: ignore[return-value]
+    return components.component(str(container.get("image", "")), str(container.get("name", "")))
 
 
 def started_at(pod: Object, container: str) -> float:
@@ -64,8 +42,8 @@ def started_at(pod: Object, container: str) -> float:
         if each.get("name") == container:
             running = (each.get("state") or {}).get("running") or {}
             if running.get("startedAt"):
-                return seconds(running["startedAt"])
-    return seconds(status.get("startTime"))
+                return seconds_of(running["startedAt"])
+    return seconds_of(status.get("startTime"))
 
 
 def running_image(pod: Object, container: Mapping[str, Any]) -> str:

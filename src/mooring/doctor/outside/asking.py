@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from mooring.doctor.observations import Answer, Grant
 from mooring.doctor.outside.tokens import decoded
@@ -75,8 +75,3 @@ def content(reply: Reply) -> Any:
         return json.loads(reply.body) if reply.status == 200 else None
     except ValueError:
         return None
-
-
-def origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

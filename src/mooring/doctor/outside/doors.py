@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from mooring.doctor.observations import Answer, Door, Grant, Info
+from mooring.doctor.observations import Account, Answer, Door, Grant, Info
 from mooring.doctor.outside.asking import Line, content
 from mooring.doctor.outside.projects import compared, listed
 from mooring.doctor.outside.repeating import repeated
@@ -26,6 +26,13 @@ class Way:
 
     line: Line
     door: Door
+
+
+def account(credentials: Credentials | None, ways: Sequence[Way]) -> Account | None:
+    """Whose credentials were used at these doors."""
+    if credentials is None:
+        return None
+    return Account(credentials.name, credentials.source, tuple(way.door.url for way in ways))
 
 
 async def knock(line: Line, name: str, *, direct: bool) -> Way:
@@ -74,7 +81,7 @@ async def log_in(way: Way, scopes: Sequence[str], credentials: Credentials) -> t
 
     async def once() -> Grant:
         grant, token = await way.line.token(scopes, credentials)
-        if token and grant.token and grant.token.subject:
+        if token and grant.subject:
             tokens.append(token)
         return grant
 
@@ -82,9 +89,7 @@ async def log_in(way: Way, scopes: Sequence[str], credentials: Credentials) -> t
         return _too_slow(found) or (sum(rejected(grant) for grant in found) >= 2 and not tokens)
 
     grants = await repeated(LOGINS, once, pause_seconds=LOGIN_PAUSE_SECONDS, enough=hopeless)
-    bare, _ = (await way.line.token((), credentials)) if tokens else (None, None)
-    door = replace(way.door, logins=grants, bare_login=bare.answer if bare else None)
-    return replace(way, door=door), tokens
+    return replace(way, door=replace(way.door, logins=grants)), tokens
 
 
 def rejected(grant: Grant) -> bool:

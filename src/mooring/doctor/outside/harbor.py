@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mooring.doctor.observations import Account, Asked, Crossing, Door, Gap, Grant, Token
+from mooring.doctor.observations import Asked, Crossing, Door, Gap, Grant, Token
 from mooring.doctor.outside import crossings
 from mooring.doctor.outside.asking import Line
-from mooring.doctor.outside.doors import Way, knock, log_in, look
+from mooring.doctor.outside.doors import Way, account, knock, log_in, look
 from mooring.doctor.outside.mooring import examine_replicas, is_mooring
 from mooring.doctor.outside.projects import candidates
 from mooring.egress.client import Egress
@@ -61,15 +61,12 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     if question.repository == "":
         repository = _pushable(held) or repository
     ways, found, missing = await _try(ways, held, question, repository)
-    account = None
-    if credentials is not None:
-        account = Account(credentials.name, credentials.source, tuple(way.door.url for way in ways))
     asked = Asked(
         entrance=question.entrance,
         repository=repository,
         doors=tuple(way.door for way in ways) + _silent(all_ways),
         crossings=tuple(found),
-        account=account,
+        account=account(credentials, ways),
         repository_was_named=bool(question.repository),
         mount_from=question.mount_from,
         longest_upload_seconds=question.longest_upload_seconds,
@@ -107,7 +104,7 @@ async def _tokens(ways: Sequence[Way], question: Question) -> tuple[list[Way], l
     for way, texts in done:
         if not texts:
             held += await _nobodys(way, names)
-        good = [grant for grant in way.door.logins if grant.token and grant.token.subject]
+        good = [grant for grant in way.door.logins if grant.subject]
         for grant, text in zip(good, texts, strict=True):
             held += _kept(way.door.name, grant, text)
     return [way for way, _ in done], held

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from mooring.doctor.observations import Account, Asked, Crossing, Gap, Replica
+from mooring.doctor.observations import Asked, Crossing, Gap, Replica
 from mooring.doctor.outside.asking import Line, content
 from mooring.doctor.outside.crossings import show_tokens
-from mooring.doctor.outside.doors import Way
+from mooring.doctor.outside.doors import Way, account
 from mooring.doctor.outside.repeating import repeated
 from mooring.egress.credentials import Credentials
 
@@ -42,11 +41,9 @@ async def examine_replicas(
     asked = Asked(
         entrance=entrance,
         repository="",
-        doors=tuple(replace(way.door) for way in ways),
+        doors=tuple(way.door for way in ways),
         crossings=tuple(crossings),
-        account=Account(credentials.name, credentials.source, tuple(way.door.url for way in ways))
-        if credentials
-        else None,
+        account=account(credentials, ways),
         replicas=tuple(replicas.values()),
         keyrings=keyrings,
     )

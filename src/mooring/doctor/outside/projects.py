@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from mooring.doctor.observations import Answer, Project
 from mooring.doctor.outside.asking import Line, answer, content
+from mooring.doctor.times import seconds_of
 
 DEFAULT: Final = "library"
 NAME: Final = "mooring-doctor"
@@ -44,19 +44,12 @@ def candidates(projects: Iterable[Project]) -> list[str]:
     return [f"{name}/{NAME}" for name in ordered[:10]] or [f"{DEFAULT}/{NAME}"]
 
 
-def seconds_of(text: str) -> float:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return 0
-
-
 def _project(row: Any) -> Project:
     metadata = row.get("metadata") or {}
     return Project(
         name=str(row.get("name", "")),
         id=int(row.get("project_id") or 0),
         public=str(metadata.get("public", "")).lower() == "true",
-        created_at=seconds_of(str(row.get("creation_time", ""))),
+        created_at=seconds_of(row.get("creation_time")),
         proxy=bool(row.get("registry_id")),
     )

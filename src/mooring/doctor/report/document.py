@@ -1,12 +1,12 @@
 """A diagnosis as plain data: what the three forms of a report say."""
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from mooring.doctor.examination import Diagnosis, Looked
 from mooring.doctor.findings import Finding
 from mooring.doctor.report.words import NEEDS
 from mooring.doctor.texts import Language
+from mooring.doctor.times import shown
 
 PAGE: Final = "docs/doctor.md"
 
@@ -16,7 +16,7 @@ def document(diagnosis: Diagnosis, language: Language) -> dict[str, Any]:
     account = seen.asked.account if seen.asked else None
     return {
         "target": seen.target,
-        "made_at": datetime.fromtimestamp(seen.made_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "made_at": shown(seen.made_at),
         "tool": seen.tool,
         "credentials": None
         if account is None
