@@ -5,11 +5,8 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import random
 import secrets
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -24,6 +21,7 @@ import pytest
 from tests import s3, server
 from tests.api import Answer
 from tests.postgresql import PostgreSQL
+from tests.replicas import command
 from tests.s3 import S3
 from tests.server import PASSWORD, USERNAME, Server
 
@@ -138,15 +136,7 @@ class Replicas:
         return layers
 
     def mooring(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "mooring", *words],
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return done.stdout + done.stderr
+        return command.run(self.environment, self.directory, *words).text
 
 
 @pytest.fixture(scope="module", params=["swift", "versitygw"])

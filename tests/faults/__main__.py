@@ -19,11 +19,12 @@ from tests.faults import course, gateway, page, programs, watchman
 from tests.faults.load import READERS, WRITERS, Load
 from tests.faults.scene import Scene
 from tests.faults.tally import Tally, by_fault
+from tests.faults.tokens import TOKEN_SECONDS
 from tests.replicas import cluster as clusters
 from tests.s3 import S3
 
 REPLICAS = 3
-ENVIRONMENT: Mapping[str, str] = {"MOORING_TOKEN_LIFE_SECONDS": "60", "MOORING_LOG_FORMAT": "json"}
+ENVIRONMENT: Mapping[str, str] = {"MOORING_TOKEN_LIFE_SECONDS": str(TOKEN_SECONDS), "MOORING_LOG_FORMAT": "json"}
 FULL_SECONDS, QUICK_SECONDS, CONTROL_SECONDS = 420.0, 90.0, 15.0
 UPLOAD_SECONDS, QUICK_UPLOAD_SECONDS = 150.0, 70.0
 

@@ -105,6 +105,7 @@ def verdict(tally: Tally, control: Tally | None) -> list[str]:
     """What is wrong with a run, in words; empty for a good one."""
     found = [f"{tally.total(bad)} {bad}" for bad in BAD if tally.total(bad)]
     found += [each for row in tally.rows.values() for each in row.missing]
+    found += [f"{client} did nothing" for client in tally.idle()]
     if tally.operations == 0:
         found.append("there was no operation")
     if control is not None and not control.total(Outcome.REFUSED):

@@ -17,6 +17,7 @@ from tests.replicas.replica import Replica
 LIBRARIES = "*/faketime/libfaketimeMT.so.1"
 JUMPS = ("+2h", "-2h", "+1d", "-9m", "+0")
 CLOCKS: Mapping[str, str] = {"ahead": "+2h", "behind": "-2h", "jumping": "+2h"}
+APART_SECONDS = 7000.0
 KILL_EACH_SECONDS = 4
 
 
@@ -38,7 +39,10 @@ async def clocks_apart(scene: Scene, row: Row) -> AsyncIterator[None]:
         cluster.balancer.point([replica.port for replica in wrong])
         async with again(2, jump):
             yield
-        row.notes.append(_offsets(await off_loop(cluster.mooring, "cluster", "status", "--json")))
+        offsets = _offsets((await off_loop(cluster.mooring, "cluster", "status", "--json")).out)
+        row.notes.append(", ".join(f"{name} {seconds:+,.0f} s" for name, seconds in offsets.items()))
+        if not (offsets.get("clock-behind", 0) < -APART_SECONDS and offsets.get("clock-ahead", 0) > APART_SECONDS):
+            row.missing.append(f"the clocks were not apart: {offsets}")
     finally:
         cluster.balancer.point(cluster.ports())
         await asyncio.gather(*(off_loop(replica.stop) for replica in wrong))
@@ -83,11 +87,11 @@ async def upgrade(scene: Scene, row: Row) -> AsyncIterator[None]:
     cluster.module = NEXT
     await roll(cluster)
     yield
-    printed = await off_loop(cluster.mooring, "migrate", "--phase", "after", "--wait", "60")
+    said = await off_loop(cluster.mooring, "migrate", "--phase", "after", "--wait", "60")
     after = await off_loop(schema_of, cluster)
     row.notes.append(f"schema {before} → {after}")
-    if before == after or "current" not in printed:
-        row.missing.append(f"the schema was not brought to the next version: {printed}")
+    if before == after or said.code or "current" not in said.out:
+        row.missing.append(f"the schema was not brought to the next version: {said.text}")
 
 
 def schema_of(cluster: Cluster) -> str:
@@ -108,7 +112,7 @@ async def together(replicas: list[Replica]) -> None:
     await asyncio.gather(*(off_loop(replica.wait_until_ready, 90) for replica in replicas))
 
 
-def _offsets(status: str) -> str:
-    """How far ahead each wall clock is, as the replicas themselves find."""
+def _offsets(status: str) -> dict[str, float]:
+    """How many seconds ahead each wrong wall clock is, as the replicas themselves find."""
     found = {each["name"].partition("/")[0]: each["pulse"]["clock_offset"] / 1e6 for each in json.loads(status)}
-    return ", ".join(f"{name} {seconds:+,.0f} s" for name, seconds in found.items() if name.startswith("clock-"))
+    return {name: seconds for name, seconds in found.items() if name.startswith("clock-")}

@@ -1,7 +1,6 @@
 """Replicas that are not the cluster's, joining its load balancer: each has to stay out, and say why."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import secrets
@@ -10,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from tests.faults.scene import Scene, Strike, off_loop
 from tests.faults.tally import Row
+from tests.replicas.cluster import new_key
 from tests.replicas.replica import Replica
 
 PATIENCE_SECONDS = 90
@@ -20,7 +20,7 @@ Stranger = tuple[str, str, Callable[[Scene, str], Replica]]
 
 
 def _with_another_key(scene: Scene, name: str) -> Replica:
-    return scene.cluster.replica(name, MOORING_MASTER_KEY=base64.b64encode(secrets.token_bytes(32)).decode())
+    return scene.cluster.replica(name, MOORING_MASTER_KEY=new_key())
 
 
 def _with_another_bucket(scene: Scene, name: str) -> Replica:
@@ -34,7 +34,8 @@ def _of_another_database(scene: Scene, name: str) -> Replica:
     cluster, database = scene.cluster, scene.cluster.database.create()
     elsewhere = cluster.directory / f"{name}-store"
     elsewhere.mkdir()
-    cluster.mooring("migrate", MOORING_DATABASE_URL=database, MOORING_STORE=f"file://{elsewhere}")
+    made = cluster.mooring("migrate", MOORING_DATABASE_URL=database, MOORING_STORE=f"file://{elsewhere}")
+    assert made.code == 0, made
     return cluster.replica(name, MOORING_DATABASE_URL=database)
 
 
@@ -86,6 +87,6 @@ async def _name(row: Row, stranger: Stranger, replica: Replica) -> None:
 def _status(scene: Scene, strangers: Sequence[Replica]) -> str:
     """What `mooring cluster status` says of those that its database knows."""
     names = {replica.name for replica in strangers}
-    printed = scene.cluster.mooring("cluster", "status", COLUMNS="200")
+    printed = scene.cluster.mooring("cluster", "status", COLUMNS="200").out
     lines = [line for line in printed.splitlines() if any(line.startswith(name) for name in names)]
     return "\n".join(["`mooring cluster status` says:", *lines]) if lines else ""

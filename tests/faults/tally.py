@@ -71,9 +71,16 @@ class Tally:
         return sum(row.operations for row in self.rows.values())
 
     @property
-    def clean(self) -> bool:
-        """Nothing refused, lost or corrupt, and every wrong replica named. What merely failed is shown."""
-        return not any(self.total(bad) for bad in BAD) and not any(row.missing for row in self.rows.values())
+    def clients(self) -> list[str]:
+        return sorted({client for row in self.rows.values() for client, _ in row.counts})
+
+    def idle(self) -> list[str]:
+        """Clients that did nothing, whatever they tried. One that was throttled tries but once."""
+        return [
+            client
+            for client in self.clients
+            if client not in THROTTLED and not any(row.of(Outcome.DONE, client) for row in self.rows.values())
+        ]
 
 
 HEADS = ("operations", "refused", "failed", "lost", "corrupt", "worst seconds")
@@ -87,9 +94,8 @@ def by_fault(tally: Tally) -> str:
 
 
 def by_client(tally: Tally) -> str:
-    clients = sorted({client for row in tally.rows.values() for client, _ in row.counts})
     rows = []
-    for client in clients:
+    for client in tally.clients:
         counts = [sum(row.of(outcome, client) for row in tally.rows.values()) for outcome in Outcome]
         rows.append((client, sum(counts), *counts[1:]))
     return _table(("client", *HEADS[:-1]), rows)

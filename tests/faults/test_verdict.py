@@ -38,6 +38,14 @@ def test_a_run_without_operations_proves_nothing() -> None:
     assert verdict(Tally(), REFUSING)
 
 
+def test_a_client_that_only_fails_proves_nothing() -> None:
+    tally = tallied(Outcome.DONE)
+    tally.current.note("another", Outcome.FAILED, time.monotonic())
+    assert verdict(tally, REFUSING) == ["another did nothing"]
+    tally.current.note("another", Outcome.DONE, time.monotonic())
+    assert verdict(tally, REFUSING) == []
+
+
 def test_a_wrong_replica_that_was_not_named_is_a_fault() -> None:
     tally = tallied(Outcome.DONE)
     tally.current.missing.append("it was taken for right")

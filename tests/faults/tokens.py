@@ -24,6 +24,8 @@ ROTATE_EACH_SECONDS: Final = 5
 HAMMERS: Final = 4
 UPLOAD_BYTES: Final = 1_500_000
 LONG: Final = "library/long"
+TOKEN_SECONDS: Final = 60
+"""How long the tokens of the replicas under test live."""
 
 
 @contextlib.asynccontextmanager
@@ -95,7 +97,10 @@ async def _skopeos(scene: Scene, row: Row) -> None:
                 row.note("skopeo, throttled", outcome, began, error.output)
             else:
                 row.note("skopeo, throttled", Outcome.DONE, began)
-                row.notes.append(f"skopeo pushed for {time.monotonic() - began:.0f} s")
+                seconds = time.monotonic() - began
+                row.notes.append(f"skopeo pushed for {seconds:.0f} s")
+                if seconds < TOKEN_SECONDS:
+                    row.missing.append("the token that skopeo began with had not expired when its upload ended")
                 scene.load.acknowledged.append(Acknowledged(LONG, tag, digest))
 
 

@@ -3,8 +3,6 @@
 import base64
 import contextlib
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,15 +10,21 @@ from pathlib import Path
 
 import psycopg
 
-from tests import postgresql, programs
+from tests import postgresql
 from tests.postgresql import PostgreSQL
-from tests.replicas import balancer
+from tests.replicas import balancer, command
 from tests.replicas.balancer import Balancer
+from tests.replicas.command import Said
 from tests.replicas.replica import Replica
 from tests.s3 import S3
-from tests.server import PASSWORD, USERNAME, free_port, inherited
+from tests.server import PASSWORD, USERNAME, free_port
 
 START_SECONDS = 120.0
+
+
+def new_key() -> str:
+    """A master key, as MOORING_MASTER_KEY gives it."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 @dataclass
@@ -83,18 +87,8 @@ class Cluster:
     def ports(self) -> list[int]:
         return [replica.port for replica in self.replicas]
 
-    def mooring(self, *words: str, module: str | None = None, **changes: str) -> str:
-        """Run a command of `mooring` as an operator of this cluster; answers what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", module or self.module, *words],
-            env={**inherited(), **self.environment, **changes, "MOORING_DATA": str(self.directory / "operator")},
-            cwd=programs.ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return done.stdout or done.stderr
+    def mooring(self, *words: str, **changes: str) -> Said:
+        return command.run({**self.environment, **changes}, self.directory, *words, module=self.module)
 
     def stop(self) -> None:
         if self._balancer is not None:
@@ -111,7 +105,7 @@ def running(
     with postgresql.running() as database:
         environment = {
             "MOORING_DATABASE_URL": database.create(),
-            "MOORING_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "MOORING_MASTER_KEY": new_key(),
             "MOORING_ADMIN_PASSWORD": PASSWORD,
             **_place(directory, store),
             **(more or {}),

@@ -3,9 +3,6 @@
 import base64
 import hashlib
 import json
-import secrets
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -21,8 +18,11 @@ import psycopg
 
 from tests.management.pushing import MANIFEST, push_image
 from tests.postgresql import PostgreSQL
+from tests.replicas import command
+from tests.replicas.cluster import new_key
+from tests.replicas.command import Said
 from tests.replicas.replica import Replica
-from tests.server import HOST, PASSWORD, USERNAME, free_port, inherited
+from tests.server import HOST, PASSWORD, USERNAME, free_port
 
 REFUSALS: Final = (401, 403, 404)
 PATIENCE_SECONDS: Final = 60.0
@@ -30,10 +30,6 @@ PAUSE_SECONDS: Final = 0.1
 """Between two images: what is shown is that none is refused, not how many go through."""
 
 _direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def new_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 @dataclass
@@ -55,26 +51,12 @@ class Crew:
             replica.wait_until_ready()
         return launched
 
-    def command(self, *words: str, module: str = "mooring", **changes: str) -> "Said":
-        done = subprocess.run(
-            [sys.executable, "-m", module, *words],
-            env={**inherited(), **self.environment, "MOORING_DATA": str(self.directory / "operator"), **changes},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout + done.stderr)
+    def command(self, *words: str, module: str = "mooring", **changes: str) -> Said:
+        return command.run({**self.environment, **changes}, self.directory, *words, module=module)
 
     def execute(self, statement: str) -> int:
         with psycopg.connect(self.environment["MOORING_DATABASE_URL"], autocommit=True) as connection:
             return connection.execute(statement).rowcount  # type: ignore[call-overload,no-any-return,unused-ignore]
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    text: str
 
 
 @contextmanager
@@ -95,17 +77,23 @@ def gathered(directory: Path, database: PostgreSQL) -> Iterator[Crew]:
 
 
 def failed(replica: Replica) -> dict[str, str]:
-    """Its failed checks, with their reasons; none where it is ready."""
-    found = replica.readiness() or {}
-    checks = found.get("failed", {})
+    """Its failed checks, with their reasons; none where it is ready. It has to answer."""
+    found = replica.readiness()
+    assert found is not None, f"{replica.name} does not answer"
+    return _failed_of(found)
+
+
+def _failed_of(readiness: Mapping[str, object]) -> dict[str, str]:
+    checks = readiness["failed"]
     assert isinstance(checks, dict)
+    assert readiness["ready"] is not bool(checks), readiness
     return checks
 
 
 def wait_for_failure(replica: Replica, check: str, seconds: float = PATIENCE_SECONDS) -> str:
     """Until this check fails; the reason."""
     end = time.monotonic() + seconds
-    while check not in (found := failed(replica)):
+    while check not in (found := _failed_of(answer) if (answer := replica.readiness()) else {}):
         log = replica.log.read_text(errors="replace")[-2000:]
         assert time.monotonic() < end, f"{check} of {replica.name} has not failed after {seconds} s: {found}\n{log}"
         time.sleep(0.05)
@@ -167,9 +155,10 @@ class Pusher(threading.Thread):
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._asked_to_stop.set()
         self.join(2 * PATIENCE_SECONDS)
+        assert kind or not self.is_alive(), "the last push does not end, and is not counted"
 
     def run(self) -> None:
         for number in count():

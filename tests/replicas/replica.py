@@ -27,8 +27,6 @@ class Replica:
     directory: Path
     module: str = "mooring"
     command: str = "serve"
-    prefix: tuple[str, ...] = ()
-    """A program that runs it, such as `faketime +2h`."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -50,7 +48,7 @@ class Replica:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", self.module, self.command],
+                [sys.executable, "-m", self.module, self.command],
                 env={**inherited(), **own, **self.environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -91,30 +89,18 @@ class Replica:
             return None
 
     def wait_until_ready(self, deadline: float = 60) -> None:
-        self._wait(deadline, wanted=True)
+        end = time.monotonic() + deadline
+        while (self.readiness() or {}).get("ready") is not True:
+            self._go_on_waiting(end, "ready")
 
     def wait_until_answering(self, deadline: float = 60) -> None:
         """Ready or not."""
         end = time.monotonic() + deadline
         while self.readiness() is None:
-            assert self.process is not None, "not started"
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise TimeoutError(f"{self.name} does not answer\n{self.log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.05)
+            self._go_on_waiting(end, "answering")
 
-    def wait_until_wrong(self, deadline: float = 60) -> str:
-        """Its own words for what is wrong with it."""
-        found = self._wait(deadline, wanted=False)
-        return json.dumps(found.get("failed", {}), ensure_ascii=False)
-
-    def _wait(self, deadline: float, *, wanted: bool) -> dict[str, object]:
-        end = time.monotonic() + deadline
-        while time.monotonic() < end:
-            found = self.readiness()
-            if found is not None and found.get("ready") is wanted:
-                return found
-            if self.process is not None and self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        tail = self.log.read_text(errors="replace")[-2000:]
-        raise TimeoutError(f"{self.name} is not {'ready' if wanted else 'unready'} within {deadline:.0f} s\n{tail}")
+    def _go_on_waiting(self, end: float, what: str) -> None:
+        assert self.process is not None, "not started"
+        if self.process.poll() is not None or time.monotonic() > end:
+            raise TimeoutError(f"{self.name} is not {what}\n{self.log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.replicas.crew import Crew, Pusher, new_key, wait_for_failure
+from tests.replicas.cluster import new_key
+from tests.replicas.crew import Crew, Pusher, wait_for_failure
 from tests.replicas.replica import Replica
 
 pytestmark = pytest.mark.replicas

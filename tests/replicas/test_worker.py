@@ -51,9 +51,15 @@ def rounds(process: Replica, work: str = "collection") -> float:
 
 
 def states(cluster: Cluster) -> list[dict[str, Any]]:
-    printed = cluster.mooring("cluster", "status", "--json")
+    printed = cluster.mooring("cluster", "status", "--json").out
     found: list[dict[str, Any]] = json.loads(printed[printed.index("[") :])
     return found
+
+
+def keys_of(cluster: Cluster) -> str:
+    said = cluster.mooring("keys", "list")
+    assert said.code == 0, said
+    return said.out
 
 
 def push_blobs(cluster: Cluster, count: int) -> None:
@@ -79,7 +85,7 @@ def test_a_collection_that_is_killed_half_way_is_finished_by_another(idle: Clust
     first, second = idle.worker("first"), idle.worker("second")
     try:
         assert len(bucket.objects(idle)) == BLOBS
-        idle.mooring("gc")
+        assert idle.mooring("gc").code == 0
         assert idle.execute("UPDATE object_removals SET due_at = 0") == BLOBS
         first.start()
         until(lambda: len(bucket.objects(idle)) < BLOBS, pause=0)
@@ -95,7 +101,7 @@ def test_a_collection_that_is_killed_half_way_is_finished_by_another(idle: Clust
         until(lambda: not bucket.objects(idle))
         until(lambda: idle.execute("SELECT * FROM object_removals") == 0)
         assert "worker_lost" in second.log.read_text()
-        assert "No faults." in idle.mooring("check")
+        assert "No faults." in idle.mooring("check").out
     finally:
         first.kill()
         second.kill()
@@ -134,7 +140,7 @@ def test_keys_rotate_without_asking_the_worker(cluster: Cluster) -> None:
     worker = cluster.worker("apart")
     worker.start()
     try:
-        assert "is pending" in cluster.mooring("keys", "rotate")
-        until(lambda: "pending" not in cluster.mooring("keys", "list"), seconds=30)
+        assert "is pending" in cluster.mooring("keys", "rotate").out
+        until(lambda: "pending" not in keys_of(cluster), seconds=30)
     finally:
         worker.kill()

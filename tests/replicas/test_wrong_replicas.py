@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.postgresql import PostgreSQL
-from tests.replicas.crew import Crew, Said, ask, failed, gathered, new_key, pull, push, wait_for_failure
+from tests.replicas.cluster import new_key
+from tests.replicas.command import Said
+from tests.replicas.crew import Crew, ask, failed, gathered, pull, push, wait_for_failure
 
 pytestmark = pytest.mark.replicas
 
@@ -38,7 +40,6 @@ def test_status_of_three_of_which_one_was_given_a_wrong_master_key(crew: Crew) -
     stray = crew.launch("registry-3", MOORING_MASTER_KEY=new_key())
     assert WRONG_KEY in wait_for_failure(stray, "master_key")
     said = status(crew, "registry-1", "registry-2", "registry-3")
-    print(said.text)
     assert said.code == 1
     (reason,) = (line for line in said.text.splitlines() if ": master_key: " in line)
     assert reason.startswith("registry-3/")
