@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from mooring.egress.client import Egress, Reply
-from mooring.errors import Invalid
+from mooring.errors import Invalid, Unavailable
 from mooring.probe.authority import Authority, learn
 
 
@@ -62,6 +62,12 @@ def test_another_port_of_the_same_host_is_asked_there(url: str, realm: str) -> N
 )
 def test_nothing_goes_to_another_host_or_in_the_clear(realm: str) -> None:
     with pytest.raises(Invalid, match="--allow-realm"):
+        learned("https://registry.example", realm)
+
+
+@pytest.mark.parametrize("realm", ["https://registry.example:port/auth", "https://[::1/auth"])
+def test_a_realm_that_is_no_address_is_said(realm: str) -> None:
+    with pytest.raises(Unavailable, match="no address"):
         learned("https://registry.example", realm)
 
 

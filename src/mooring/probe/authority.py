@@ -70,10 +70,14 @@ async def learn(egress: Egress, url: str, allowed: tuple[str, ...]) -> Authority
     if challenge.lower().startswith("basic"):
         return Authority("basic")
     found = dict(PARAMETER.findall(challenge))
-    realm = urlsplit(found.get("realm", ""))
-    origin = f"{realm.scheme}://{realm.netloc}"
     own = urlsplit(url)
-    if _place(realm) == _place(own):
+    try:
+        realm = urlsplit(found.get("realm", ""))
+        at_home = _place(realm) == _place(own)
+    except ValueError as error:
+        raise Unavailable(f"{url} names a token service that has no address: {challenge}") from error
+    origin = f"{realm.scheme}://{realm.netloc}"
+    if at_home:
         return Authority("bearer", realm.path, found.get("service", ""))
     safe = realm.scheme == "https" or own.scheme == "http"
     if origin not in allowed and not (safe and realm.hostname == own.hostname):
