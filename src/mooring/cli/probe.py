@@ -83,10 +83,8 @@ def _progress(run: Run) -> None:
 
 
 def _table(runs: Sequence[Run]) -> None:
-    names = dict.fromkeys((run.issuer, run.other) for run in runs)
     rows = []
-    for issuer, other in names:
-        mine = [run for run in runs if (run.issuer, run.other) == (issuer, other)]
+    for (issuer, other), mine in report.by_pair(runs).items():
         fault = next((run.fault for run in mine if run.fault), None)
         first = f"{fault.name} at {fault.endpoint}: {fault.fault}" if fault else ""
         rows.append((issuer, other, str(len(mine)), str(report.failed(mine)), first))

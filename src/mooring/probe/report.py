@@ -1,7 +1,7 @@
 """What the pushes showed, for a person and for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from mooring.probe.push import Run
@@ -38,18 +38,24 @@ def as_junit(runs: Sequence[Run]) -> str:
 
 def as_prometheus(runs: Sequence[Run]) -> str:
     """For the node exporter's text files: totals of this call, by pair."""
-    names = dict.fromkeys((run.issuer, run.other) for run in runs)
+    pairs = by_pair(runs)
     lines = ["# HELP mooring_probe_pushes Pushes tried, by how they ended.", "# TYPE mooring_probe_pushes gauge"]
-    for issuer, other in names:
-        mine = [run for run in runs if (run.issuer, run.other) == (issuer, other)]
+    for (issuer, other), mine in pairs.items():
         labels = f'issuer="{issuer}",endpoint="{other}"'
         lines.append(f'mooring_probe_pushes{{{labels},outcome="done"}} {len(mine) - failed(mine)}')
         lines.append(f'mooring_probe_pushes{{{labels},outcome="failed"}} {failed(mine)}')
     lines += ["# HELP mooring_probe_seconds Time of the last push.", "# TYPE mooring_probe_seconds gauge"]
-    for issuer, other in names:
-        last = [run for run in runs if (run.issuer, run.other) == (issuer, other)][-1]
-        lines.append(f'mooring_probe_seconds{{issuer="{issuer}",endpoint="{other}"}} {last.seconds:.3f}')
+    for (issuer, other), mine in pairs.items():
+        lines.append(f'mooring_probe_seconds{{issuer="{issuer}",endpoint="{other}"}} {mine[-1].seconds:.3f}')
     return "\n".join(lines) + "\n"
+
+
+def by_pair(runs: Sequence[Run]) -> Mapping[tuple[str, str], Sequence[Run]]:
+    """By issuer and other endpoint, in the order in which they were tried."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.issuer, run.other), []).append(run)
+    return found
 
 
 def failed(runs: Sequence[Run]) -> int:

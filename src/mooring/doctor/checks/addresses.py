@@ -12,10 +12,10 @@ from mooring.doctor.checks.readings import (
     all_kids,
     authorized_answers,
     challenge,
+    crossings,
     doors,
     named,
     oldest_release,
-    shown_tokens,
     told,
 )
 from mooring.doctor.findings import Finding
@@ -132,7 +132,7 @@ def only_direct(seen: Observations) -> Iterator[Finding]:
                     "直接访问每个 core 都成功的登录，经由入口却成了匿名",
                 ),
             )
-        direct = [answer for _, taker, answer in shown_tokens(seen) if taker != door.name]
+        direct = [shown.answer for shown in crossings(seen, "token") if shown.taker != door.name]
         through = _shown_at(seen, door)
         if (
             through
@@ -203,7 +203,7 @@ def _asked_at(seen: Observations) -> Text:
 
 
 def _shown_at(seen: Observations, door: Door) -> Sequence[Answer]:
-    return [answer for _, taker, answer in shown_tokens(seen) if taker == door.name]
+    return [shown.answer for shown in crossings(seen, "token") if shown.taker == door.name]
 
 
 def _shown(location: str) -> str:

@@ -7,6 +7,7 @@ from mooring.doctor.checks.readings import (
     all_kids,
     challenge,
     clock_spread,
+    crossings,
     doors,
     grants,
     kids,
@@ -63,9 +64,9 @@ def unexplained(seen: Observations) -> Iterator[Finding]:
         or any(signing_failures(door) for door in doors(seen))
         or clock_spread(seen) > max(leeway_seconds(seen) - 5, 2)
     )
-    if explained or seen.asked is None:
+    if explained:
         return
-    shown = [crossing for crossing in seen.asked.crossings if crossing.kind == "token"]
+    shown = crossings(seen, "token")
     taken = {crossing.taker for crossing in shown if crossing.answer.status == 200}
     direct = {door.name for door in doors(seen) if door.direct}
     # What only the entrance refuses, and always, is the entrance's doing: see `addresses.only_direct`.
@@ -108,7 +109,7 @@ def _signed(door: Door) -> Text:
 
 
 def _refused_crossings(seen: Observations) -> tuple[int, int]:
-    shown = [crossing for crossing in seen.asked.crossings if crossing.kind == "token"] if seen.asked else []
+    shown = crossings(seen, "token")
     return sum(crossing.answer.status == 401 for crossing in shown), len(shown)
 
 
@@ -116,8 +117,8 @@ def _verifies(seen: Observations, door: Door) -> Iterator[Text]:
     """A key in PKCS#8 verifies and can't sign; one that is missing or damaged does neither."""
     shown = [
         crossing.answer.status
-        for crossing in (seen.asked.crossings if seen.asked else ())
-        if crossing.kind == "token" and crossing.taker == door.name and crossing.giver != door.name
+        for crossing in crossings(seen, "token")
+        if crossing.taker == door.name and crossing.giver != door.name
     ]
     if door.direct and shown and all(status == 200 for status in shown):
         yield Text(

@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
-from typing import Final
+from typing import Final, Literal
 
 from mooring.doctor.causes import CAUSES
 from mooring.doctor.findings import Confidence, Finding
-from mooring.doctor.observations import Answer, Door, Grant, Observations, Token
+from mooring.doctor.observations import Answer, Crossing, Door, Grant, Observations, Token
 from mooring.doctor.texts import Text
 
 LEEWAY_SECONDS: Final = 60
@@ -121,11 +121,8 @@ def authorized_answers(door: Door) -> Iterable[Answer]:
     return (*door.reads, *door.uploads, *((door.mount,) if door.mount else ()))
 
 
-def shown_tokens(seen: Observations) -> Iterator[tuple[str, str, Answer]]:
-    """Who gave a token, who was shown it, and the answer."""
-    for crossing in seen.asked.crossings if seen.asked else ():
-        if crossing.kind == "token":
-            yield crossing.giver, crossing.taker, crossing.answer
+def crossings(seen: Observations, kind: Literal["token", "upload", "csrf"]) -> Sequence[Crossing]:
+    return [crossing for crossing in seen.asked.crossings if crossing.kind == kind] if seen.asked else []
 
 
 def told(answer: Answer) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mooring.doctor.checks.readings import told
+from mooring.doctor.checks.readings import crossings, told
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Observations
 from mooring.doctor.texts import Text, same
@@ -50,8 +50,8 @@ def keyrings(seen: Observations) -> Iterator[Finding]:
 
 
 def tokens(seen: Observations) -> Iterator[Finding]:
-    for crossing in seen.asked.crossings if seen.asked and seen.asked.replicas else ():
-        if crossing.kind == "token" and crossing.answer.status == 401:
+    for crossing in crossings(seen, "token") if seen.asked and seen.asked.replicas else ():
+        if crossing.answer.status == 401:
             yield Finding(
                 None,
                 Text(

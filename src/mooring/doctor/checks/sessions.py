@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mooring.doctor.checks.readings import doors, named, told
+from mooring.doctor.checks.readings import crossings, doors, named, told
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Answer, Observations
 from mooring.doctor.texts import Text
@@ -10,9 +10,7 @@ from mooring.doctor.texts import Text
 
 def csrf(seen: Observations) -> Iterator[Finding]:
     """Another core's CSRF token refused, where a core's own is taken."""
-    if seen.asked is None:
-        return
-    shown = [crossing for crossing in seen.asked.crossings if crossing.kind == "csrf"]
+    shown = crossings(seen, "csrf")
     taken = {crossing.giver for crossing in shown if not _refused(crossing.answer) and crossing.answer.status < 500}
     refused = [crossing for crossing in shown if _refused(crossing.answer) and crossing.giver in taken]
     if refused:

@@ -7,6 +7,7 @@ from mooring.doctor.checks.readings import (
     REGISTRY_REALM,
     authorized_answers,
     challenge,
+    crossings,
     doors,
     grants,
     leeway_seconds,
@@ -40,13 +41,9 @@ def registry_credential(seen: Observations) -> Iterator[Finding]:
 
 def shared_uploads(seen: Observations) -> Iterator[Finding]:
     """An upload that one door opened and another does not know."""
-    if seen.asked is None:
-        return
-    for crossing in seen.asked.crossings:
+    for crossing in crossings(seen, "upload"):
         answer = crossing.answer
-        if crossing.kind != "upload" or answer.status not in {400, 404}:
-            continue
-        if "BLOB_UPLOAD" not in answer.body:
+        if answer.status not in {400, 404} or "BLOB_UPLOAD" not in answer.body:
             continue
         secret = answer.status == 400
         yield named(
@@ -116,8 +113,4 @@ def _by_registry(answer: Answer) -> bool:
 
 
 def _states(seen: Observations, taker: str) -> Sequence[Answer]:
-    return [
-        crossing.answer
-        for crossing in (seen.asked.crossings if seen.asked else ())
-        if crossing.kind == "upload" and crossing.taker == taker
-    ]
+    return [crossing.answer for crossing in crossings(seen, "upload") if crossing.taker == taker]
