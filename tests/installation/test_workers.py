@@ -2,12 +2,13 @@
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
 from tests import server as servers
 from tests.conftest import StartServer
-from tests.server import processes
+from tests.server import Server, processes
 from tests.workers import wait_for, workers
 
 pytestmark = pytest.mark.faults
@@ -32,12 +33,17 @@ def test_workers_that_are_killed_together_are_all_replaced(start_server: StartSe
     assert server.stop() == 0
 
 
+def _is_replaced(server: Server, killed: int) -> bool:
+    running = workers(server)
+    return len(running) == 2 and killed not in running
+
+
 def test_a_worker_that_is_killed_again_and_again_does_not_end_the_server(start_server: StartServer) -> None:
     server = start_server()
     for _ in range(4):
-        known = workers(server)
-        os.kill(max(known), signal.SIGKILL)
-        wait_for(lambda: len(workers(server)) == 2 and workers(server) != known, "it is replaced")  # noqa: B023
+        killed = max(workers(server))
+        os.kill(killed, signal.SIGKILL)
+        wait_for(partial(_is_replaced, server, killed), "it is replaced")
     wait_for(server.ready, "the server is ready")
     assert server.stop() == 0
 
