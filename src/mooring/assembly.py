@@ -26,6 +26,7 @@ from mooring.identity.credentials import Credentials
 from mooring.jobs.turns import Turns
 from mooring.jobs.work import Work
 from mooring.observe.metrics import Metrics
+from mooring.probe.schedule import Prober
 from mooring.projects import standing
 from mooring.registry.collector import Collector
 from mooring.registry.pulls import Pulls
@@ -56,6 +57,7 @@ class Parts:
     authorizer: Authorizer
     collector: Collector
     registry: Registry
+    prober: Prober
     metrics: Metrics
     readiness: Readiness
     works: Sequence[Work]
@@ -90,7 +92,8 @@ def assemble(settings: Settings) -> Parts:
         }
     )
     collector = Collector(database, store, clock, configuration)
-    works = background.works(database, clock, configuration, collector, metrics)
+    prober = Prober(database, clock, configuration, replica, metrics)
+    works = background.works(database, clock, configuration, collector, prober, metrics)
     engine = background.engine(settings, works, metrics, clock)
     return Parts(
         settings=settings,
@@ -111,6 +114,7 @@ def assemble(settings: Settings) -> Parts:
         registry=Registry(
             database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
         ),
+        prober=prober,
         metrics=metrics,
         readiness=readiness,
         works=works,

@@ -11,6 +11,8 @@ from mooring.jobs.embedded import Embedded
 from mooring.jobs.turns import Engine
 from mooring.jobs.work import Work
 from mooring.observe.metrics import Metrics
+from mooring.probe import schedule
+from mooring.probe.schedule import Prober
 from mooring.registry.collector import Collector
 from mooring.settings import Settings
 
@@ -19,7 +21,12 @@ LOCK = "work.lock"
 
 
 def works(
-    database: Database, clock: Clock, configuration: Configuration, collector: Collector, metrics: Metrics
+    database: Database,
+    clock: Clock,
+    configuration: Configuration,
+    collector: Collector,
+    prober: Prober,
+    metrics: Metrics,
 ) -> Sequence[Work]:
     async def sweep_refresh_tokens() -> None:
         await database.write(refresh.sweep, clock.now())
@@ -31,6 +38,7 @@ def works(
             lambda: configuration.settings.collection_interval_seconds,
         ),
         Work("refresh_tokens", sweep_refresh_tokens, lambda: SWEEP_SECONDS),
+        Work("probe", prober.turn, partial(schedule.look_seconds, configuration)),
     ]
 
 

@@ -14,6 +14,7 @@ from mooring.cluster.heartbeat import Pulse
 from mooring.errors import MooringError
 from mooring.jobs.periodic import Periodic
 from mooring.jobs.turns import LOOK_SECONDS
+from mooring.probe.schedule import SHOW_SECONDS
 
 HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
@@ -66,6 +67,7 @@ async def beat(parts: Parts, role: str = heartbeat.SERVER) -> None:
         host=naming.host(),
         master_keys=parts.master_key.fingerprints,
         role=role,
+        address=parts.settings.address or "",
     )
     try:
         now = parts.clock.now()
@@ -88,5 +90,6 @@ def periodic(parts: Parts) -> list[Periodic]:
         Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts)),
         Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
         Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),
+        Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
         Periodic("jobs", LOOK_SECONDS, parts.turns.turn),
     ]

@@ -97,6 +97,16 @@ class Settings(BaseSettings):
     collection_delay_seconds: float = Field(86400, ge=0, description="How long a blob that nothing references is kept.")
     collection_interval_seconds: float = Field(60, gt=0, description="How often due work is looked for.")
 
+    address: Origin = Field(
+        None, description="Address of this replica itself, past the load balancer, for the probe. Not used if unset."
+    )
+    probe_interval_seconds: float = Field(
+        0, ge=0, le=86400, description="How often the registry pushes to itself as a client does; 0: never."
+    )
+    probe_url: Origin = Field(
+        None, description="Address that it pushes to. `external_url` if unset; without either, the replicas' own."
+    )
+
     metrics: bool = Field(True, description="Whether `/metrics` answers.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     log_format: str = Field(

@@ -17,6 +17,7 @@ from mooring.jobs.periodic import Periodic, Rounds
 from mooring.jobs.turns import LOOK_SECONDS
 from mooring.observe import logs
 from mooring.presence import CONFIGURATION_SECONDS, HEARTBEAT_SECONDS, READINESS_SECONDS, beat, leave, ours
+from mooring.probe.schedule import SHOW_SECONDS
 from mooring.settings import load
 
 
@@ -44,6 +45,7 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
             Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
             Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts, heartbeat.WORKER)),
             Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
+            Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
             Periodic("jobs", LOOK_SECONDS, partial(parts.turns.turn, worker=True)),
         ]
     )

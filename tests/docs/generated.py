@@ -28,6 +28,8 @@ COMPUTED: Final = {"workers": ("one for each core, at most 4", 2)}
 
 EXAMPLES: Final[dict[str, object]] = {
     "replica": "registry-1",
+    "address": "http://10.0.0.11:5000",
+    "probe_url": "https://registry.example",
     "admin_password": "Change-This-1",
     "external_url": "https://registry.example",
     "database_url": "sqlite:////var/lib/mooring/mooring.db",

@@ -31,6 +31,8 @@ CHANGEABLE = (
     "collection",
     "collection_delay_seconds",
     "collection_interval_seconds",
+    "probe_interval_seconds",
+    "probe_url",
 )
 
 

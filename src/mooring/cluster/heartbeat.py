@@ -37,6 +37,8 @@ class Pulse:
     master_keys: Sequence[str] = field(default_factory=list)
     """Fingerprints."""
     role: str = SERVER
+    address: str = ""
+    """Past the load balancer; empty where it was not told."""
 
 
 @dataclass(frozen=True)

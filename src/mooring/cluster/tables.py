@@ -38,6 +38,7 @@ replicas = Table(
     Column("host", String(255), nullable=False, server_default=text("''")),
     Column("master_keys", JSON, nullable=False, server_default="[]", comment="fingerprints of those that it holds"),
     Column("role", String(16), nullable=False, server_default="server", comment="server or worker"),
+    Column("address", String(255), nullable=False, server_default=text("''"), comment="past the load balancer"),
 )
 
 configuration = Table(

@@ -49,8 +49,31 @@ class Metrics:
         self._work = Counter(
             "mooring_work", "Rounds of background work, by how they ended", ["work", "outcome"], registry=registry
         )
+        self._probes = Counter(
+            "mooring_probe_runs", "Scheduled probes, by how they ended", ["outcome"], registry=registry
+        )
+        self._probe_success = Gauge(
+            "mooring_probe_last_success_timestamp_seconds",
+            "Cluster time of the last scheduled probe that found nothing wrong",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._probe_seconds = Gauge(
+            "mooring_probe_seconds",
+            "Time that the slowest push of the last scheduled probe took",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._probe_failed = Gauge(
+            "mooring_probe_last_failed",
+            "Whether the last scheduled probe failed",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
         for reason in Reason:
             self._refusals.labels(reason, replica)
+        for outcome in ("ok", "failed"):
+            self._probes.labels(outcome)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
@@ -74,6 +97,17 @@ class Metrics:
     def worked(self, work: str, outcome: str) -> None:
         """`outcome` is done or failed."""
         self._work.labels(work, outcome).inc()
+
+    def probed(self, outcome: str) -> None:
+        """`outcome` is ok or failed."""
+        self._probes.labels(outcome).inc()
+
+    def last_probe(self, *, failed: bool, seconds: float, succeeded_at: float | None) -> None:
+        """What all replicas know of the last one, whoever made it. `succeeded_at` is cluster time in seconds."""
+        self._probe_failed.set(failed)
+        self._probe_seconds.set(seconds)
+        if succeeded_at is not None:
+            self._probe_success.set(succeeded_at)
 
 
 def exposition() -> bytes:

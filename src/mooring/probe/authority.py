@@ -57,9 +57,12 @@ class Holder:
         self.tokens.clear()
 
 
-async def learn(egress: Egress, url: str, allowed: tuple[str, ...]) -> Authority:
-    """Asks `url` without credentials. Raises Unavailable when it does not answer as a registry, Invalid when its tokens
-    come from another host that was not allowed."""
+async def learn(egress: Egress, url: str, allowed: tuple[str, ...], own: tuple[str, ...] = ()) -> Authority:
+    """Asks `url` without credentials. `own` are further origins of the same registry: its endpoints give tokens.
+
+    Raises Unavailable when it does not answer as a registry, Invalid when its tokens come from another host that was
+    not allowed.
+    """
     reply = await egress.ask("GET", f"{url}/v2/")
     if reply.status == 200:
         return Authority("none")
@@ -70,17 +73,17 @@ async def learn(egress: Egress, url: str, allowed: tuple[str, ...]) -> Authority
     if challenge.lower().startswith("basic"):
         return Authority("basic")
     found = dict(PARAMETER.findall(challenge))
-    own = urlsplit(url)
+    asked = urlsplit(url)
     try:
         realm = urlsplit(found.get("realm", ""))
-        at_home = _place(realm) == _place(own)
+        at_home = _place(realm) in {_place(asked), *(_place(urlsplit(each)) for each in own)}
     except ValueError as error:
         raise Unavailable(f"{url} names a token service that has no address: {challenge}") from error
     origin = f"{realm.scheme}://{realm.netloc}"
     if at_home:
         return Authority("bearer", realm.path, found.get("service", ""))
-    safe = realm.scheme == "https" or own.scheme == "http"
-    if origin not in allowed and not (safe and realm.hostname == own.hostname):
+    safe = realm.scheme == "https" or asked.scheme == "http"
+    if origin not in allowed and not (safe and realm.hostname == asked.hostname):
         raise Invalid(f"{url} gives tokens at {origin}. To send credentials there, give --allow-realm {origin}.")
     return Authority("bearer", realm.path, found.get("service", ""), fixed=origin)
 

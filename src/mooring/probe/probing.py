@@ -27,17 +27,26 @@ class Plan:
     interval_seconds: float = 0
     max_failures: int = 0
     realms: tuple[str, ...] = ()
+    """Origins of token services on other hosts that may be given the credentials."""
+    own: tuple[str, ...] = ()
+    """Further origins of the registry itself."""
+    chosen: tuple[tuple[str, str], ...] = ()
+    """Pairs to try instead of all."""
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        return self.chosen or pairs(self.endpoints or (self.url,))
 
 
 async def probe(plan: Plan, policy: Policy, seen: Callable[[Run], None]) -> Sequence[Run]:
     """Raises Unavailable when nothing could be tried: no answer, or no token for anybody."""
     runs: list[Run] = []
     async with Egress(policy) as egress:
-        authority = await learn(egress, plan.url, plan.realms)
+        authority = await learn(egress, plan.url, plan.realms, plan.own)
         for turn in range(plan.count):
             if turn:
                 await asyncio.sleep(plan.interval_seconds)
-            for issuer, other in pairs(plan.endpoints or (plan.url,)):
+            for issuer, other in plan.pairs:
                 # A token of its own for each push, as for each job.
                 holder = Holder(egress, authority, plan.credentials)
                 run = await Pusher(egress, holder, issuer, other, plan.repository).run()
