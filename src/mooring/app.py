@@ -56,7 +56,7 @@ def application(parts: Parts) -> ASGIApp:
             await rest(scope, receive, send)
 
     gate = Gate(by_path, parts.readiness, partial(where_to_log_in, parts.settings))
-    return Edge(gate, parts.replica, parts.metrics)
+    return Edge(gate, parts.replica, parts.metrics, parts.denials)
 
 
 async def where_to_log_in(settings: Settings, scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -148,4 +148,5 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
         await rounds.stop()
         with contextlib.suppress(MooringError):
             await ours(parts, partial(parts.registry.pulls.flush, parts.database))()
+            await ours(parts, partial(parts.denials.flush, parts.database))()
         await leave(parts)

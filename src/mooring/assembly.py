@@ -25,6 +25,7 @@ from mooring.errors import ConfigurationError
 from mooring.identity.credentials import Credentials
 from mooring.jobs.turns import Turns
 from mooring.jobs.work import Work
+from mooring.observe.denials.recorder import Recorder
 from mooring.observe.metrics import Metrics
 from mooring.probe.schedule import Prober
 from mooring.projects import standing
@@ -59,6 +60,7 @@ class Parts:
     registry: Registry
     prober: Prober
     metrics: Metrics
+    denials: Recorder
     readiness: Readiness
     works: Sequence[Work]
     turns: Turns
@@ -116,6 +118,7 @@ def assemble(settings: Settings) -> Parts:
         ),
         prober=prober,
         metrics=metrics,
+        denials=Recorder(replica, clock.now),
         readiness=readiness,
         works=works,
         turns=Turns(engine, settings, database, clock, readiness),

@@ -10,6 +10,8 @@ from mooring.database import Database
 from mooring.jobs.embedded import Embedded
 from mooring.jobs.turns import Engine
 from mooring.jobs.work import Work
+from mooring.observe.denials.sweep import SWEEP_SECONDS as DENIALS_SECONDS
+from mooring.observe.denials.sweep import sweep as sweep_denials
 from mooring.observe.metrics import Metrics
 from mooring.probe import schedule
 from mooring.probe.schedule import Prober
@@ -39,6 +41,7 @@ def works(
         ),
         Work("refresh_tokens", sweep_refresh_tokens, lambda: SWEEP_SECONDS),
         Work("probe", prober.turn, partial(schedule.look_seconds, configuration)),
+        Work("denials", partial(sweep_denials, database, clock, configuration), lambda: DENIALS_SECONDS),
     ]
 
 

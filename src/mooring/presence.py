@@ -20,6 +20,7 @@ HEARTBEAT_SECONDS = 5.0
 KEYS_SECONDS = 1.0
 CONFIGURATION_SECONDS = 1.0
 READINESS_SECONDS = 1.0
+DENIALS_SECONDS = 1.0
 
 
 async def leave(parts: Parts) -> None:
@@ -91,5 +92,6 @@ def periodic(parts: Parts) -> list[Periodic]:
         Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
         Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),
         Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
+        Periodic("denials", DENIALS_SECONDS, ours(parts, partial(parts.denials.flush, parts.database))),
         Periodic("jobs", LOOK_SECONDS, parts.turns.turn),
     ]

@@ -75,7 +75,8 @@ RULINGS: Mapping[Reason, Ruling] = {
 class Refused(MooringError):
     """A request that is refused for what its caller is, or is not, allowed.
 
-    `challenge` is the value of `WWW-Authenticate`, where the answer is 401.
+    `challenge` is the value of `WWW-Authenticate`, where the answer is 401. `facts` explain it to whoever runs the
+    registry; they hold no secrets, and clients never see them.
     """
 
     def __init__(
@@ -86,6 +87,9 @@ class Refused(MooringError):
         challenge: str | None = None,
         subject: str = "",
         resource: str = "",
+        project: str = "",
+        action: str = "",
+        facts: Mapping[str, object] | None = None,
         status: int | None = None,
     ) -> None:
         self.reason = reason
@@ -94,6 +98,9 @@ class Refused(MooringError):
         self.challenge = challenge
         self.subject = subject
         self.resource = resource
+        self.project = project
+        self.action = action
+        self.facts = facts or {}
         super().__init__(explanation or self.ruling.explanation)
 
     def sentence(self, request_id: str) -> str:

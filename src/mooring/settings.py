@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         None, description="Address that it pushes to. `external_url` if unset; without either, the replicas' own."
     )
 
+    denial_days: int = Field(14, ge=1, le=3650, description="How long refusals are kept in the denial log.")
+    denial_rows: int = Field(200_000, ge=1000, le=10**9, description="How many rows of it are kept: the oldest go.")
+
     metrics: bool = Field(True, description="Whether `/metrics` answers.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     log_format: str = Field(

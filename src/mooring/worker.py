@@ -33,7 +33,7 @@ def create() -> ASGIApp:
 
 def application(parts: Parts) -> ASGIApp:
     told = Router(health(parts), redirect_slashes=False, default=nothing, lifespan=partial(lifespan, parts))
-    return Edge(told, parts.replica, parts.metrics)
+    return Edge(told, parts.replica, parts.metrics, parts.denials)
 
 
 @contextlib.asynccontextmanager

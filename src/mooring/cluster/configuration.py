@@ -33,6 +33,8 @@ CHANGEABLE = (
     "collection_interval_seconds",
     "probe_interval_seconds",
     "probe_url",
+    "denial_days",
+    "denial_rows",
 )
 
 

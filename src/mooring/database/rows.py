@@ -1,6 +1,6 @@
 """Writing single rows the same way in both databases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table
@@ -28,6 +28,22 @@ def put(
     statement = _insert(connection, table).values(row)
     changed = {name: row[name] for name in change}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
+
+
+def put_many(
+    connection: Connection,
+    table: Table,
+    many: Sequence[Mapping[str, Any]],
+    *,
+    key: tuple[Column[Any], ...],
+    change: set[str],
+    growing: Column[Any],
+) -> None:
+    """Insert rows, or set the columns in `change` of those with the same key where `growing` grows by it."""
+    statement = _insert(connection, table)
+    changed = {name: statement.excluded[name] for name in change}
+    further = statement.excluded[growing.name] > growing
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed, where=further), list(many))
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mooring.errors import ClientGone, MooringError
 from mooring.http.answers import answer
 from mooring.http.linger import Body
+from mooring.observe.denials.record import client
+from mooring.observe.denials.recorder import Recorder
 from mooring.observe.metrics import Metrics
 from mooring.refusals import Reason, Refused
 
@@ -22,27 +24,31 @@ Family = Callable[[str], str]
 
 
 class Edge:
-    def __init__(self, application: ASGIApp, replica: str, metrics: Metrics) -> None:
+    def __init__(self, application: ASGIApp, replica: str, metrics: Metrics, denials: Recorder) -> None:
         self._application = application
         self._replica = replica
         self._metrics = metrics
+        self._denials = denials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        await Exchange(scope, receive, send, self._replica, self._metrics).run(self._application)
+        await Exchange(scope, receive, send, self._replica, self._metrics, self._denials).run(self._application)
 
 
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, replica: str, metrics: Metrics) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, replica: str, metrics: Metrics, denials: Recorder
+    ) -> None:
         self._scope = scope
         self._body = Body(scope, receive)
         self._send = send
         self._replica = replica
         self._metrics = metrics
+        self._denials = denials
         self._id = _request_id(scope)
         self._status = 0
         self._began = time.perf_counter()
@@ -62,6 +68,7 @@ class Exchange:
     async def _explain(self, error: MooringError) -> None:
         if isinstance(error, Refused):
             self._metrics.refusal(error.reason)
+            self._denials.note(error, self._id, self._scope)
             # Every client's first request comes without credentials, to be told where to get them.
             say = log.debug if error.reason is Reason.AUTHENTICATION_REQUIRED else log.info
             say(
@@ -69,7 +76,7 @@ class Exchange:
                 reason=error.reason,
                 subject=error.subject,
                 resource=error.resource,
-                client=self._client(),
+                client=client(self._scope),
                 **self._facts(),
             )
         elif error.status >= 500:
@@ -100,11 +107,6 @@ class Exchange:
         seconds = time.perf_counter() - self._began
         self._metrics.request(self._scope["method"], family(self._scope["path"]), self._status, seconds)
         log.debug("request", status=self._status, milliseconds=round(seconds * 1000, 1), **self._facts())
-
-    def _client(self) -> str:
-        """Where the request came from: the job with the old password is found by it."""
-        client = self._scope.get("client")
-        return str(client[0]) if client else ""
 
     def _facts(self) -> MutableMapping[str, Any]:
         return {
