@@ -9,7 +9,8 @@ import time
 from sqlalchemy import Connection, select, update
 
 from mooring.access.tables import access_epoch
-from mooring.database import Database, rows, short
+from mooring.database import Database, rows
+from mooring.database.lookup import Lookup, Values
 
 POLL_SECONDS = 0.5
 TRUSTED_SECONDS = 1.5
@@ -31,12 +32,12 @@ class Epoch:
         return self._value if time.monotonic() - self._read_at < TRUSTED_SECONDS else None
 
 
-_READ = select(access_epoch.c.value).where(access_epoch.c.id == 1)
+def _value(row: Values | None) -> int:
+    return row[0] if row else 0
 
 
-@short
-def read(connection: Connection) -> int:
-    return connection.execute(_READ).scalar() or 0
+read = Lookup(select(access_epoch.c.value), (), _value)
+"""There is one row at most."""
 
 
 def advance(connection: Connection) -> None:

@@ -14,6 +14,9 @@ from mooring.database.time import database_time
 
 SECOND = 1_000_000
 
+# Counts through a suspended machine's sleep, which CLOCK_MONOTONIC does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -68,9 +71,4 @@ def rfc3339(microseconds: int) -> str:
 
 
 def monotonic() -> int:
-    # Counts through a suspended machine's sleep, which CLOCK_MONOTONIC does not.
-    return (
-        time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
-        if hasattr(time, "CLOCK_BOOTTIME")
-        else (time.monotonic_ns() // 1000)
-    )
+    return time.clock_gettime_ns(_CLOCK) // 1000

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from mooring.database.database import P, T, Transaction
+from mooring.database.lookup import Lookup, Values
 from mooring.errors import (
     ConfigurationError,
     Conflict,
@@ -51,8 +52,13 @@ class SQLite:
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
         self._loop_connection: Connection | None = None
+        self._looking: Any = None
+        self._texts: dict[Lookup[Any], str] = {}
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if isinstance(transaction, Lookup):
+            found: T = self._look(transaction, args)
+            return found
         if getattr(transaction, "short", False):
             with translated_errors():
                 return transaction(self._short_reads(), *args, **kwargs)
@@ -77,7 +83,7 @@ class SQLite:
         self._readers.shutdown()
         if self._loop_connection is not None:
             self._loop_connection.close()
-            self._loop_connection = None
+            self._loop_connection = self._looking = None
         self.engine.dispose()
 
     def _short_reads(self) -> Connection:
@@ -86,6 +92,24 @@ class SQLite:
             connection = self.engine.connect()
             self._loop_connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         return self._loop_connection
+
+    def _look(self, lookup: Lookup[T], values: Values) -> T:
+        """On the event loop, by a statement that the driver keeps prepared."""
+        text = self._texts.get(lookup)
+        if text is None:
+            text = self._texts[lookup] = lookup.text(self.engine.dialect)
+        try:
+            row = self._loop_driver().execute(text, values).fetchone()
+        except (driver.Error, UnicodeEncodeError):
+            # By SQLAlchemy the same error comes again, and is explained.
+            with translated_errors():
+                return lookup(self._short_reads(), *values)
+        return lookup.shape(row)
+
+    def _loop_driver(self) -> Any:
+        if self._looking is None:
+            self._looking = self._short_reads().connection.driver_connection
+        return self._looking
 
     def _enqueue(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         future: Future[T] = Future()

@@ -1,11 +1,12 @@
 """Blobs: stored once by digest, readable only through a repository that links them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
-from mooring.database import rows, short
+from mooring.database import rows
+from mooring.database.lookup import Lookup, Values
 from mooring.errors import BlobUnknown, Conflict
 from mooring.registry import repositories
 from mooring.registry.collection import NO_REPOSITORY, READERS_GRACE, enqueue_removal, enqueue_review
@@ -15,8 +16,7 @@ from mooring.registry.tables import repositories as repositories_table
 MOST_MOUNT_SOURCES = 50
 
 
-@dataclass(frozen=True)
-class Blob:
+class Blob(NamedTuple):
     repository_id: int
     digest: str
     object_key: str
@@ -41,10 +41,11 @@ _FIND = (
 )
 
 
-@short
-def find(connection: Connection, repository: str, digest: str) -> Blob | None:
-    row = connection.execute(_FIND, {"repository": repository, "digest": digest}).first()
-    return Blob(*row) if row else None
+def _found(row: Values | None) -> Blob | None:
+    return Blob._make(row) if row else None
+
+
+find = Lookup(_FIND, ("repository", "digest"), _found)
 
 
 def link(connection: Connection, now: int, repository_id: int, digest: str, delay: int) -> None:

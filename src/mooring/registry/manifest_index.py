@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from mooring.database import rows, short
+from mooring.database import rows
+from mooring.database.lookup import Lookup, Values
 from mooring.errors import ManifestBlobUnknown, ManifestUnknown, SizeInvalid
 from mooring.registry import repositories
 from mooring.registry.collection import enqueue_review
@@ -23,8 +25,7 @@ CHUNK = 500
 """Values in one `IN` list: far below what either database takes."""
 
 
-@dataclass(frozen=True)
-class StoredManifest:
+class StoredManifest(NamedTuple):
     id: int
     repository_id: int
     digest: str
@@ -50,22 +51,15 @@ _STORED = (
     .join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
     .where(repositories_table.c.name == bindparam("repository"))
 )
-_BY_DIGEST = _STORED.where(manifests.c.digest == bindparam("digest"))
-_BY_TAG = _STORED.join(
-    tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id)
-).where(tags.c.name == bindparam("tag"))
+_TAGGED = _STORED.join(tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id))
 
 
-@short
-def by_digest(connection: Connection, repository: str, digest: str) -> StoredManifest | None:
-    row = connection.execute(_BY_DIGEST, {"repository": repository, "digest": digest}).first()
-    return StoredManifest(*row) if row else None
+def _stored(row: Values | None) -> StoredManifest | None:
+    return StoredManifest._make(row) if row else None
 
 
-@short
-def by_tag(connection: Connection, repository: str, tag: str) -> StoredManifest | None:
-    row = connection.execute(_BY_TAG, {"repository": repository, "tag": tag}).first()
-    return StoredManifest(*row) if row else None
+by_digest = Lookup(_STORED.where(manifests.c.digest == bindparam("digest")), ("repository", "digest"), _stored)
+by_tag = Lookup(_TAGGED.where(tags.c.name == bindparam("tag")), ("repository", "tag"), _stored)
 
 
 def put(connection: Connection, now: int, push: Push) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, insert, select, update
 
-from mooring.database import short
+from mooring.database.lookup import Lookup, Values
 from mooring.errors import MooringError, Unavailable, UploadUnknown
 from mooring.registry import blobs, repositories
 from mooring.registry.collection import READERS_GRACE, enqueue_removal
@@ -52,20 +52,20 @@ _FIND = (
     .join(repositories_table, repositories_table.c.id == uploads.c.repository_id)
     .where(
         uploads.c.id == bindparam("upload_id"),
-        uploads.c.subject == bindparam("subject"),
         repositories_table.c.name == bindparam("repository"),
+        uploads.c.subject == bindparam("subject"),
     )
 )
 
 
-@short
-def find(connection: Connection, upload_id: str, repository: str, subject: str) -> Upload:
+def _found(row: Values | None) -> Upload:
     """Raises UploadUnknown, also for another repository's or subject's upload (CVE-2026-32589 in Quay)."""
-    given = {"upload_id": upload_id, "subject": subject, "repository": repository}
-    row = connection.execute(_FIND, given).first()
     if row is None:
         raise UploadUnknown
     return Upload(*row)
+
+
+find = Lookup(_FIND, ("upload_id", "repository", "subject"), _found)
 
 
 def reserve(connection: Connection, upload: Upload, number: int, above: int) -> int:
