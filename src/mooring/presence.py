@@ -69,6 +69,7 @@ async def beat(parts: Parts, role: str = heartbeat.SERVER) -> None:
         master_keys=parts.master_key.fingerprints,
         role=role,
         address=parts.settings.address or "",
+        settings=parts.configuration.told(),
     )
     try:
         now = parts.clock.now()

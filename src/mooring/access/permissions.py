@@ -109,6 +109,7 @@ SYSTEM: frozenset[Permission] = frozenset(
         user    update
         user    delete
         catalog read
+        cluster read
     """.strip().splitlines()
 )
 """What the system administrator may do beside everything in every project; robots of the system may be given these."""

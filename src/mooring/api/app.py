@@ -14,6 +14,7 @@ from mooring import __version__
 from mooring.api import (
     answers,
     artifacts,
+    cluster,
     members,
     metadata,
     permissions,
@@ -40,6 +41,7 @@ ROUTERS = (
     repositories.router,
     artifacts.router,
     tags.router,
+    cluster.router,
 )
 
 

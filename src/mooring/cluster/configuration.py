@@ -74,6 +74,10 @@ class Configuration:
     def version(self) -> int:
         return self._version
 
+    def told(self) -> Mapping[str, str]:
+        """What is in force here, by name, as a person would write it."""
+        return {name: str(getattr(self._settings, name)) for name in CHANGEABLE}
+
     async def refresh(self) -> None:
         self.adopt(await self._database.read(newest))
 

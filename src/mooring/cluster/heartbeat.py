@@ -39,6 +39,8 @@ class Pulse:
     role: str = SERVER
     address: str = ""
     """Past the load balancer; empty where it was not told."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """In force there, of those that may be changed while serving: values that are its own may differ."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ replicas = Table(
     Column("master_keys", JSON, nullable=False, server_default="[]", comment="fingerprints of those that it holds"),
     Column("role", String(16), nullable=False, server_default="server", comment="server or worker"),
     Column("address", String(255), nullable=False, server_default=text("''"), comment="past the load balancer"),
+    Column("settings", JSON, nullable=False, server_default="{}", comment="in force there, by name"),
 )
 
 configuration = Table(
