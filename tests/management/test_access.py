@@ -52,6 +52,8 @@ REQUESTS: Final = {
     "GET /openapi.json": Asked(),
     "GET /cluster": Asked(),
     "GET /permissions": Asked(),
+    "GET /denials": Asked(),
+    f"GET {ONE_PROJECT}/denials": Asked(),
     "GET /users/current/permissions": Asked(query="scope=/system"),
     "GET /users": Asked(),
     "POST /users": Asked(409, "CONFLICT", {"username": "outsider", "password": "Sailor-of-the-7-seas"}),

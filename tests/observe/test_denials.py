@@ -12,17 +12,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, event, func, select
 from starlette.types import Scope
 
 from mooring.cluster.clock import SECOND
 from mooring.database import Database
 from mooring.database.database import P, T, Transaction
 from mooring.database.schema import migrate
+from mooring.database.selection import Exact, Selection
 from mooring.database.sqlite import SQLite
 from mooring.errors import Unavailable
 from mooring.observe.denials import log
-from mooring.observe.denials.record import Denial, identity
+from mooring.observe.denials.record import Denial, earliest, identity
 from mooring.observe.denials.recorder import WINDOW, Limits, Recorder
 from mooring.observe.denials.tables import denials
 from mooring.refusals import Reason, Refused
@@ -337,3 +338,23 @@ TestCounting = Counting.TestCase
 TestCounting.settings = settings(
     deadline=None, max_examples=40, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+@pytest.mark.parametrize("column", log.EXACT)
+@pytest.mark.parametrize("ascends", [False, True])
+def test_a_page_is_found_by_an_index(open_sqlite: OpenDatabase, column: str, ascends: bool) -> None:
+    database = open_sqlite()
+    database.write_now(migrate)
+    database.write_now(log.store, [Denial(identity(START), START, START, Reason.LOCKED, 429).row()])
+    statements: list[str] = []
+
+    def explained(connection: Connection) -> list[str]:
+        event.listen(connection.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+        order = [("time", False)] if ascends else []
+        log.page(connection, Selection([(column, Exact("locked"))], order), earliest(START))
+        asked = statements[-1]
+        return [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", ("a", "b", 1, 0))]
+
+    (step,) = database.read_now(explained)
+    sign = ">" if ascends else "<"
+    assert step == f"SEARCH denials USING INDEX ix_denials_{column} ({column}=? AND id{sign}?)"

@@ -29,7 +29,7 @@ class Authorizer:
         if not held:
             raise _refusal(caller, standing, repository, action)
         if caller.token is not None and not caller.token.grants(repository, action):
-            raise _narrow_token(caller, repository, action)
+            raise _narrow_token(caller, standing, repository, action)
         assert standing.project_id is not None
         return Grant(standing.project_id, standing)
 
@@ -62,7 +62,7 @@ def _refusal(caller: Caller, standing: Standing, repository: str, action: str) -
         )
     if caller.anonymous:
         text = f"You are not logged in, and {action} on {repository} is not open to everybody."
-        return Refused(Reason.AUTHENTICATION_REQUIRED, text, resource=repository)
+        return Refused(Reason.AUTHENTICATION_REQUIRED, text, resource=repository, facts=_facts(caller, standing))
     if standing.permissions:
         role = f" with the role {standing.role}" if standing.role else ""
         text = (
@@ -78,15 +78,26 @@ def _refusal(caller: Caller, standing: Standing, repository: str, action: str) -
         text,
         subject=caller.name,
         resource=repository,
+        facts=_facts(caller, standing),
         status=401 if caller.token is not None else None,
     )
 
 
-def _narrow_token(caller: Caller, repository: str, action: str) -> Refused:
+def _narrow_token(caller: Caller, standing: Standing, repository: str, action: str) -> Refused:
     return Refused(
         Reason.AUTHENTICATION_REQUIRED if caller.anonymous else Reason.NO_PERMISSION,
         f"This token was not issued for {action} on {repository}. Ask for one with that scope.",
         subject=caller.name,
         resource=repository,
+        facts=_facts(caller, standing),
         status=401,
     )
+
+
+def _facts(caller: Caller, standing: Standing) -> dict[str, object]:
+    """What he may do and what his token was issued for, beside what he wanted."""
+    may = [action for action, permission in SCOPE_ACTIONS.items() if permission in standing.permissions]
+    facts: dict[str, object] = {"role": standing.role, "may": may, "project_exists": standing.project_id is not None}
+    if caller.token is not None:
+        facts |= {"granted": [str(scope) for scope in caller.token.scopes], "exp": caller.token.expires_at}
+    return facts

@@ -61,7 +61,11 @@ class Callers:
         name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         token = self._verified.get(name)
         if token is None or token.expires_at < self._clock.seconds():
-            token = await self._verify(text)
+            try:
+                token = await self._verify(text)
+            except Refused as refused:
+                refused.facts = {**tokens.seen(text), "time": self._clock.seconds()}
+                raise
             self._verified[name] = token
             while len(self._verified) > REMEMBERED_TOKENS:
                 self._verified.popitem(last=False)

@@ -68,6 +68,7 @@ TABLE: Mapping[Permission, str] = {
         metadata           update    A
         metadata           delete    A
         log                list      A
+        denial             list      A
         quota              read      AMDGL
         repository         create    AMD
         repository         read      AMDGLp
@@ -110,6 +111,7 @@ SYSTEM: frozenset[Permission] = frozenset(
         user    delete
         catalog read
         cluster read
+        denial  list
     """.strip().splitlines()
 )
 """What the system administrator may do beside everything in every project; robots of the system may be given these."""

@@ -3,7 +3,8 @@
 Wrong credentials are 401, with or without a scope. Right ones get what they may have of what they asked: 200, always.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -44,8 +45,9 @@ class TokenEndpoint:
         return self.configuration.settings
 
     async def get(self, request: Request) -> Response:
-        account = await self._account_of_header(request)
         asked = parse_scopes(request.query_params.getlist("scope"))
+        with _asking_for(asked):
+            account = await self._account_of_header(request)
         answer = await self._answer(account, asked)
         wants_refresh = request.query_params.get("offline_token", "").lower() in ("true", "1")
         if wants_refresh and account is not NOBODY:
@@ -56,19 +58,22 @@ class TokenEndpoint:
         form = parse_qs((await read_body(request, FORM_LIMIT, self.settings)).decode("utf-8", "replace"))
         field = {name: values[-1] for name, values in form.items()}
         grant = field.get("grant_type")
-        if grant == "password":
-            account = await self._prove(field.get("username", ""), field.get("password", ""), request)
-        elif grant == "refresh_token":
-            account = await self._account_of_refresh_token(field.get("refresh_token", ""))
-        else:
-            raise Invalid("grant_type must be password or refresh_token.")
         asked = parse_scopes(form.get("scope", []))
+        with _asking_for(asked):
+            account = await self._account_of_form(grant, field, request)
         answer = await self._answer(account, asked)
         if grant == "refresh_token":
             answer["refresh_token"] = field["refresh_token"]
         elif field.get("access_type") == "offline":
             answer["refresh_token"] = await self._refresh_token(account, field.get("client_id", ""))
         return JSONResponse(answer)
+
+    async def _account_of_form(self, grant: str | None, field: Mapping[str, str], request: Request) -> Account:
+        if grant == "password":
+            return await self._prove(field.get("username", ""), field.get("password", ""), request)
+        if grant == "refresh_token":
+            return await self._account_of_refresh_token(field.get("refresh_token", ""))
+        raise Invalid("grant_type must be password or refresh_token.")
 
     async def _account_of_header(self, request: Request) -> Account:
         header = request.headers.getlist("authorization")
@@ -143,6 +148,19 @@ class TokenEndpoint:
             )
         )
         return Scope(scope.type, scope.name, allowed)
+
+
+@contextmanager
+def _asking_for(asked: Sequence[Scope]) -> Iterator[None]:
+    """Says of a refusal what the token was to be for."""
+    try:
+        yield
+    except Refused as refused:
+        scope = next((scope for scope in asked if scope.type == "repository"), None)
+        if scope is not None:
+            refused.project, refused.resource = project_of(scope.name), scope.name
+            refused.action = ",".join(scope.actions)
+        raise
 
 
 def _basic(refused: Refused) -> Refused:

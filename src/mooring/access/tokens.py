@@ -21,6 +21,9 @@ from mooring.refusals import Reason, Refused
 ISSUER = "mooring"
 LEEWAY_SECONDS = 60
 LONGEST = 16 * 1024
+SEEN_IN_HEADER: Sequence[str] = ("kid", "alg")
+SEEN_CLAIMS: Sequence[str] = ("iss", "aud", "sub", "iat", "nbf", "exp")
+MOST_SEEN = 20
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ def key_id(token: str) -> str:
     return kid
 
 
+def seen(token: str) -> dict[str, Any]:
+    """What a token says of itself, believed or not: never its signature. Empty where it can't be read."""
+    try:
+        header, claims = (_read(part) for part in token[:LONGEST].split(".")[:2])
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    told = {name: header[name] for name in SEEN_IN_HEADER if name in header}
+    told |= {name: claims[name] for name in SEEN_CLAIMS if name in claims}
+    access = claims.get("access")
+    entries = [each for each in access if isinstance(each, dict)] if isinstance(access, list) else []
+    return {**told, "granted": [_scope(each) for each in entries[:MOST_SEEN]]}
+
+
 def verify(token: str, key: SigningKey, *, audience: str, now: int) -> AccessToken:
     """Raises Refused with the reason."""
     try:
@@ -77,9 +93,9 @@ def verify(token: str, key: SigningKey, *, audience: str, now: int) -> AccessTok
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise Refused(Reason.MALFORMED) from error
     if claims.get("iss") != ISSUER:
-        raise Refused(Reason.WRONG_ISSUER)
+        raise _refused(Reason.WRONG_ISSUER, claims)
     if claims.get("aud") != audience:
-        raise Refused(Reason.WRONG_AUDIENCE)
+        raise _refused(Reason.WRONG_AUDIENCE, claims)
     try:
         return _checked(claims, now)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -88,8 +104,27 @@ def verify(token: str, key: SigningKey, *, audience: str, now: int) -> AccessTok
 
 def _checked(claims: dict[str, Any], now: int) -> AccessToken:
     if now > claims["exp"] + LEEWAY_SECONDS:
-        raise Refused(Reason.EXPIRED)
+        raise _refused(Reason.EXPIRED, claims)
     if now < claims["nbf"] - LEEWAY_SECONDS:
-        raise Refused(Reason.NOT_YET_VALID)
+        raise _refused(Reason.NOT_YET_VALID, claims)
     scopes = tuple(Scope(item["type"], item["name"], tuple(item["actions"])) for item in claims["access"])
     return AccessToken(claims["mooring"]["subject"], claims["sub"], scopes, claims["exp"])
+
+
+def _refused(reason: Reason, claims: dict[str, Any]) -> Refused:
+    """Of a token that one of our keys signed: its subject is the one that it was given to."""
+    return Refused(reason, subject=str(claims.get("sub", "")))
+
+
+def _read(part: str) -> dict[str, Any]:
+    """Raises ValueError and TypeError."""
+    found = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    if not isinstance(found, dict):
+        raise TypeError("a part of a token is an object")
+    return found
+
+
+def _scope(entry: dict[str, Any]) -> str:
+    actions = entry.get("actions")
+    shown = ",".join(map(str, actions)) if isinstance(actions, list) else ""
+    return f"{entry.get('type', '')}:{entry.get('name', '')}:{shown}"

@@ -15,6 +15,7 @@ from mooring.api import (
     answers,
     artifacts,
     cluster,
+    denials,
     members,
     metadata,
     permissions,
@@ -42,6 +43,7 @@ ROUTERS = (
     artifacts.router,
     tags.router,
     cluster.router,
+    denials.router,
 )
 
 

@@ -73,7 +73,14 @@ def require_in_system(visit: Visit, permission: Permission) -> None:
     """Raises Refused."""
     if permission not in visit.standing.permissions:
         text = f"{visit.caller.name} may not {permission.action} a {permission.resource} of the system."
-        raise Refused(Reason.NO_PERMISSION, text, subject=visit.caller.name, resource=permission.resource)
+        raise Refused(
+            Reason.NO_PERMISSION,
+            text,
+            subject=visit.caller.name,
+            resource=permission.resource,
+            action=permission.action,
+            facts={"role": visit.standing.role},
+        )
 
 
 async def in_project(request: Request, caller: Caller, key: str | int, wanted: Permission) -> Visit:
@@ -83,14 +90,24 @@ async def in_project(request: Request, caller: Caller, key: str | int, wanted: P
     _require_alive(caller, standing)
     if standing.project_id is not None and wanted in standing.permissions:
         return Visit(parts, caller, standing, name)
-    if caller.anonymous:
-        raise _challenged(Refused(Reason.AUTHENTICATION_REQUIRED))
-    if not standing.permissions:
-        text = f"The project {key} does not exist, or {caller.name} has no rights in it."
-        raise Refused(Reason.NO_SUCH_PROJECT, text, subject=caller.name, resource=str(key))
+    raise _refusal_in_project(caller, standing, key, name, wanted)
+
+
+def _refusal_in_project(caller: Caller, standing: Standing, key: str | int, name: str, wanted: Permission) -> Refused:
     role = f" with the role {standing.role}" if standing.role else ""
-    text = f"{caller.name}{role} may not {wanted.action} a {wanted.resource} in the project {name}."
-    raise Refused(Reason.NO_PERMISSION, text, subject=caller.name, resource=name)
+    if caller.anonymous:
+        refused = _challenged(Refused(Reason.AUTHENTICATION_REQUIRED))
+    elif not standing.permissions:
+        text = f"The project {key} does not exist, or {caller.name} has no rights in it."
+        refused = Refused(Reason.NO_SUCH_PROJECT, text)
+    else:
+        text = f"{caller.name}{role} may not {wanted.action} a {wanted.resource} in the project {name}."
+        refused = Refused(Reason.NO_PERMISSION, text)
+    exists = standing.project_id is not None
+    refused.subject, refused.resource, refused.action = caller.name, str(key), str(wanted)
+    refused.project = name if exists else ""
+    refused.facts = {"role": standing.role, "project_exists": exists}
+    return refused
 
 
 def is_id(text: str) -> bool:

@@ -89,7 +89,7 @@ def number(column: ColumnElement[Any]) -> Field:
 
 def moment(column: ColumnElement[Any]) -> Field:
     """A column of microseconds, asked for in RFC 3339 or as `2026-04-09 02:36:00`, in UTC where no zone is given."""
-    return Field(lambda test: _test(column, _microseconds, test), column)
+    return Field(lambda test: _test(column, microseconds, test), column)
 
 
 def flag(column: ColumnElement[Any]) -> Field:
@@ -128,7 +128,8 @@ def _boolean(value: str) -> bool:
     return value in ("true", "1")
 
 
-def _microseconds(value: str) -> int:
+def microseconds(value: str) -> int:
+    """Raises Invalid."""
     try:
         parsed = datetime.fromisoformat(value)
     except ValueError as error:

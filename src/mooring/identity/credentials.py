@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping
@@ -13,6 +14,7 @@ from mooring.identity.passwords import PasswordChecker
 from mooring.refusals import Reason, Refused
 
 WAITING_AT_ONCE = 1000
+ROBOT = re.compile(r"robot(\$[a-z0-9._-]{1,100})?(\+[a-z0-9._-]{1,100})?")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,12 @@ class Credentials:
         if name.startswith(robots.PREFIX):
             robot = await self._database.read(find_robot, name)
             if not await self._fits(robot, name, secret) or robot is None:
-                raise await self._wrong(name, source)
+                raise await self._wrong(name, source, known=robot is not None)
             return self._robot(robot)
         user = await self._database.read(find_user, name)
         password_hash = user["password_hash"] if user else None
         if not await self.passwords.matches(secret, password_hash, name) or user is None:
-            raise await self._wrong(name, source)
+            raise await self._wrong(name, source, known=user is not None)
         if user["disabled"]:
             raise Refused(Reason.DISABLED, subject=name)
         return Account(f"user:{user['id']}", name)
@@ -60,7 +62,7 @@ class Credentials:
             raise Refused(Reason.CREDENTIALS_EXPIRED, subject=robot["name"])
         return Account(f"robot:{robot['id']}", robot["name"])
 
-    async def _wrong(self, name: str, source: str) -> Refused:
+    async def _wrong(self, name: str, source: str, *, known: bool) -> Refused:
         failures = await self._database.write(throttle.note_failure, self._clock.now(), source, name)
         if self._waiting < WAITING_AT_ONCE:
             self._waiting += 1
@@ -68,7 +70,11 @@ class Credentials:
                 await asyncio.sleep(throttle.delay(failures))
             finally:
                 self._waiting -= 1
-        return Refused(Reason.LOCKED if throttle.locked(failures) else Reason.BAD_CREDENTIALS, subject=name)
+        return Refused(
+            Reason.LOCKED if throttle.locked(failures) else Reason.BAD_CREDENTIALS,
+            subject=name if known else veiled(name),
+            facts={"account_exists": known, "failures": failures},
+        )
 
 
 @short
@@ -79,6 +85,14 @@ def find_user(connection: Connection, name: str) -> RowMapping | None:
 @short
 def find_robot(connection: Connection, name: str) -> RowMapping | None:
     return robots.by_name(connection, name) if _storable(name) else None
+
+
+def veiled(name: str) -> str:
+    """What is told of a name that nobody has: people type their password where their name belongs.
+
+    A robot's stays whole, also one of which a shell ate the part after the `$`.
+    """
+    return name if ROBOT.fullmatch(name) else f"{name[:2]}…"
 
 
 def _storable(name: str) -> bool:

@@ -4,17 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, select, true
 
 from mooring.cluster.clock import SECOND
 from mooring.database import rows
-from mooring.observe.denials.record import earliest
+from mooring.database.selection import AnyOf, Exact, Field, Range, Selection, Test, microseconds, text
+from mooring.errors import Invalid
+from mooring.observe.denials.record import earliest, latest
 from mooring.observe.denials.tables import denials
 from mooring.refusals import Reason
 
 DAY = 86_400 * SECOND
 REMOVED_AT_ONCE = 500
 KNOWN = frozenset(Reason)
+EXACT = ("request_id", "reason", "subject", "project", "repository", "replica")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,59 @@ def of_request(connection: Connection, request_id: str) -> Sequence[RowMapping]:
     """Newest first. A client may give several requests one id, and one request may be refused twice."""
     asked = select(denials).where(denials.c.request_id == request_id).order_by(denials.c.id.desc())
     return connection.execute(asked.limit(20)).mappings().all()
+
+
+def page(
+    connection: Connection,
+    selection: Selection,
+    after: str = "",
+    *where: ColumnElement[bool],
+) -> Sequence[RowMapping]:
+    """One row more than a page, if there are as many, from behind the row with the id `after` on. Newest first, unless
+    the order is by time ascending. Raises Invalid.
+    """
+    ascends = _ascends(selection)
+    conditions = [_field(key).condition(test) for key, test in selection.tests]
+    if after:
+        conditions.append(denials.c.id > after if ascends else denials.c.id < after)
+    found = select(denials).where(*where, *conditions).order_by(denials.c.id if ascends else denials.c.id.desc())
+    return connection.execute(found.limit(selection.size + 1)).mappings().all()
+
+
+def _ascends(selection: Selection) -> bool:
+    if any(key != "time" for key, _ in selection.order) or len(selection.order) > 1:
+        raise Invalid("Denials are sorted by time or -time.")
+    return any(not descends for _, descends in selection.order)
+
+
+def _field(key: str) -> Field:
+    if key not in FIELDS:
+        raise Invalid(f"Denials can't be queried by {key[:40]!r}; they can by {', '.join(FIELDS)}.")
+    return FIELDS[key]
+
+
+def _exact(column: ColumnElement[Any]) -> Field:
+    """By what an index finds."""
+
+    def condition(test: Test) -> ColumnElement[bool]:
+        if not isinstance(test, Exact | AnyOf):
+            raise Invalid("Denials are queried by whole values: k=v, or k={any of}.")
+        return text(column).condition(test)
+
+    return Field(condition)
+
+
+def _between(test: Test) -> ColumnElement[bool]:
+    if not isinstance(test, Range):
+        raise Invalid("Ask for a time as time=[from~to].")
+    bounds = [] if test.low is None else [denials.c.id >= earliest(microseconds(test.low))]
+    return and_(true(), *bounds, *([] if test.high is None else [denials.c.id <= latest(microseconds(test.high))]))
+
+
+FIELDS: Mapping[str, Field] = {
+    **{name: _exact(denials.c[name]) for name in EXACT},
+    "time": Field(_between),
+}
 
 
 def newest_to_go(connection: Connection, now: int, days: int, most: int) -> str:

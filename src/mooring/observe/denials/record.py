@@ -118,6 +118,11 @@ def earliest(at: int) -> str:
     return f"{max(at, 0):0{TIME_DIGITS}x}"
 
 
+def latest(at: int) -> str:
+    """Not below any id up to this moment."""
+    return f"{earliest(at)}g"
+
+
 def client(scope: Scope) -> str:
     """Where the request came from: the job with the old password is found by it."""
     found = scope.get("client")

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from mooring.access import challenge
+from mooring.access.authorizer import project_of
 from mooring.access.caller import Caller
 from mooring.errors import MethodNotAllowed, NameInvalid, NotFound
 from mooring.refusals import Reason, Refused
@@ -48,10 +49,11 @@ class RegistryApplication:
     async def _admit(self, request: Request, name: str, reference: str, method: Method) -> Visit:
         actions = "pull,push" if method.action == "push" else method.action
         scope = f"repository:{name}:{actions}"
-        caller = await self._identify(request, scope)
         try:
+            caller = await self._registry.callers.identify(request)
             grant = await self._registry.authorizer.require(caller, name, method.action)
         except Refused as refused:
+            refused.project, refused.resource, refused.action = project_of(name), name, method.action
             raise self._challenged(refused, request, scope) from refused
         return Visit(caller, name, reference, grant.project_id, grant.permissions)
 
@@ -72,20 +74,14 @@ class RegistryApplication:
 
     async def _somebody(self, request: Request, scope: str) -> Caller:
         """An account that is still good, or nobody with a token."""
-        caller = await self._identify(request, scope)
         try:
+            caller = await self._registry.callers.identify(request)
             if caller.anonymous and caller.token is None:
                 raise Refused(Reason.AUTHENTICATION_REQUIRED)
             await self._registry.authorizer.require_account(caller)
         except Refused as refused:
             raise self._challenged(refused, request, scope) from refused
         return caller
-
-    async def _identify(self, request: Request, scope: str) -> Caller:
-        try:
-            return await self._registry.callers.identify(request)
-        except Refused as refused:
-            raise self._challenged(refused, request, scope) from refused
 
     def _challenged(self, refused: Refused, request: Request, scope: str) -> Refused:
         if refused.answer_status == 401:
