@@ -22,7 +22,6 @@ from mooring.http.ahead import ReceivingAhead
 from mooring.http.edge import Edge
 from mooring.jobs.periodic import Rounds
 from mooring.observe import logs
-from mooring.observe.metrics import exposition
 from mooring.presence import join, leave, ours, periodic
 from mooring.refusals import Reason, Refused
 from mooring.registry.endpoints.application import RegistryApplication
@@ -114,7 +113,7 @@ def health(parts: Parts) -> list[BaseRoute]:
     async def metrics(_request: Request) -> Response:
         if not parts.settings.metrics:
             raise NotFound
-        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await parts.watch.told(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [
         Explained("/livez", livez),

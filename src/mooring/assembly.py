@@ -16,7 +16,7 @@ from mooring.cluster import identity
 from mooring.cluster.clock import Clock
 from mooring.cluster.configuration import Configuration, newest
 from mooring.cluster.master_key import MasterKey, master_key
-from mooring.cluster.naming import replica_name
+from mooring.cluster.naming import given_name, replica_name
 from mooring.cluster.readiness import Readiness
 from mooring.database import Database
 from mooring.database.connect import connect
@@ -36,6 +36,7 @@ from mooring.registry.uploads import Hashes
 from mooring.settings import Settings
 from mooring.storage import Store
 from mooring.storage.connect import open_store
+from mooring.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Parts:
     readiness: Readiness
     works: Sequence[Work]
     turns: Turns
+    watch: Watch
 
 
 def assemble(settings: Settings) -> Parts:
@@ -83,7 +85,9 @@ def assemble(settings: Settings) -> Parts:
     callers = Callers(credentials, keys, clock)
     standings = Standings(database, clock, epoch, standing.evaluate)
     authorizer = Authorizer(standings)
-    metrics = Metrics(replica)
+    metrics = Metrics(given_name(settings), clock.seconds)
+    database.observed_by(metrics.transaction)
+    store.observed_by(metrics.stored)
     readiness = Readiness(
         {
             "schema": partial(database.read, require_served),
@@ -122,4 +126,5 @@ def assemble(settings: Settings) -> Parts:
         readiness=readiness,
         works=works,
         turns=Turns(engine, settings, database, clock, readiness),
+        watch=Watch(database, clock, configuration, readiness, metrics, collector),
     )

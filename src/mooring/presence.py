@@ -52,6 +52,11 @@ def ours(parts: Parts, work: Callable[[], Awaitable[object]]) -> Callable[[], Aw
     return run
 
 
+async def look(parts: Parts, role: str = heartbeat.SERVER) -> None:
+    await parts.readiness.look()
+    parts.watch.note(role)
+
+
 async def beat(parts: Parts, role: str = heartbeat.SERVER) -> None:
     await parts.clock.follow()
     offset, error = parts.clock.wall_offset, parts.clock.error
@@ -88,7 +93,7 @@ def periodic(parts: Parts) -> list[Periodic]:
     return [
         Periodic("epoch", POLL_SECONDS, ours(parts, parts.epoch.poll)),
         Periodic("keys", KEYS_SECONDS, ours(parts, partial(parts.rotation.turn_counted, parts.metrics))),
-        Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
+        Periodic("readiness", READINESS_SECONDS, partial(look, parts)),
         Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts)),
         Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
         Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),

@@ -7,12 +7,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from granian import _signals
 from granian._granian import WorkerSignal
 from granian.log import logger
 from granian.server.mp import MPServer, WorkerProcess
+
+from mooring.observe.metrics_directory import VARIABLE, forget_gauges
 
 YOUNG_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
@@ -83,6 +86,8 @@ class Supervisor(MPServer):
                 self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
             while self.interrupt_children:
                 index = self.interrupt_children.pop()
+                if directory := os.environ.get(VARIABLE):
+                    forget_gauges(Path(directory), self.wrks[index].inner.pid)
                 due[index] = time.monotonic() + self._pause(index)
             if self._false_starts >= MOST_FALSE_STARTS and not self._one_serves():
                 logger.error("No worker can start, giving up")

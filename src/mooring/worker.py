@@ -16,7 +16,7 @@ from mooring.http.edge import Edge
 from mooring.jobs.periodic import Periodic, Rounds
 from mooring.jobs.turns import LOOK_SECONDS
 from mooring.observe import logs
-from mooring.presence import CONFIGURATION_SECONDS, HEARTBEAT_SECONDS, READINESS_SECONDS, beat, leave, ours
+from mooring.presence import CONFIGURATION_SECONDS, HEARTBEAT_SECONDS, READINESS_SECONDS, beat, leave, look, ours
 from mooring.probe.schedule import SHOW_SECONDS
 from mooring.settings import load
 
@@ -42,7 +42,7 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await beat(parts, heartbeat.WORKER)
     rounds = Rounds(
         [
-            Periodic("readiness", READINESS_SECONDS, parts.readiness.look),
+            Periodic("readiness", READINESS_SECONDS, partial(look, parts, heartbeat.WORKER)),
             Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts, heartbeat.WORKER)),
             Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
             Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),

@@ -166,7 +166,7 @@ def test_a_push_meets_both_replicas_and_goes_on_with_one(services: Running, copy
     pushed = client.push("library/both", "1", "both")
     assert client.pull("library/both", "1") == pushed
     for name in services.replicas:
-        assert re.search(r'mooring_requests_total{method="P\w+",route="blobs",status="20\d"}', services.metrics(name))
+        assert re.search(r'mooring_requests_total{method="P\w+",route="uploads",status="20\d"}', services.metrics(name))
     assert list((services.directory / "objects" / "images").rglob("*")), "the bytes are in the bucket"
 
     services.replicas["mooring-1"].send_signal(signal.SIGTERM)

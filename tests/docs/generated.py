@@ -15,6 +15,7 @@ from mooring.api.app import declared
 from mooring.cli.serve import serve
 from mooring.cluster.configuration import CHANGEABLE
 from mooring.errors import MooringError
+from mooring.observe import catalogue
 from mooring.refusals import RULINGS
 from mooring.registry.endpoints.routes import ROUTES
 from mooring.settings import Settings
@@ -114,8 +115,16 @@ def system_permissions() -> Iterator[str]:
     yield ", ".join(f"`{permission}`" for permission in sorted(SYSTEM))
 
 
+def metrics() -> Iterator[str]:
+    yield from _head("metric", "type", "labels", "unit", "is", "what to do")
+    for each in catalogue.METRICS:
+        labels = ", ".join(f"`{label}`" for label in each.labels)
+        yield _row(f"`{each.name}`", each.kind, labels, each.unit, f"{each.meaning}.", each.advice)
+
+
 BLOCKS: Final[Mapping[str, Mapping[str, Callable[[], Iterator[str]]]]] = {
     "settings.md": {"settings": settings, "file": configuration_file},
+    "metrics.md": {"metrics": metrics},
     "refusals.md": {"reasons": reasons, "codes": codes},
     "api.md": {
         "registry": registry_routes,

@@ -1,4 +1,4 @@
-"""The page about operating: its backup is one, and what it names of logs and metrics is all there is."""
+"""The page about operating: its backup is one, and what it names of logs is all there is."""
 
 import os
 import re
@@ -89,21 +89,6 @@ def test_a_backup_of_a_running_server_is_whole_and_can_be_started(start_server: 
     admin = Api(restored.url, restored.username, restored.password)
     for digest in before:
         assert admin.manifest("library/app", digest).status == 200
-
-
-def test_names_every_metric() -> None:
-    source = (ROOT / "src" / "mooring" / "observe" / "metrics.py").read_text()
-    counters = set(re.findall(r'Counter\(\s*"(mooring_\w+)"', source))
-    names = {f"{name}_total" if name in counters else name for name in re.findall(r'"(mooring_\w+)"', source)}
-    assert names
-    assert set(re.findall(r"^\| `(mooring_\w+)`", OPERATING.text, re.MULTILINE)) == names
-
-
-def test_metrics_are_called_so(server: Server) -> None:
-    shown = Api(server.url, "", "").request("GET", "/metrics").body.decode()
-    named = set(re.findall(r"^# HELP (\w+)", shown, re.MULTILINE))
-    assert named
-    assert {name for name in named if f"`{name}`" not in OPERATING.text} == set()
 
 
 def test_names_every_event_of_the_log() -> None:

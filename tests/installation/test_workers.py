@@ -7,20 +7,37 @@ from functools import partial
 import pytest
 
 from tests import server as servers
+from tests.api import Api
 from tests.conftest import StartServer
+from tests.observe.shown import Shown, shown
 from tests.server import Server, processes
 from tests.workers import wait_for, workers
 
 pytestmark = pytest.mark.faults
 
 
-def test_a_killed_worker_is_replaced(start_server: StartServer) -> None:
+def test_a_killed_worker_is_replaced_and_what_it_counted_stays(start_server: StartServer) -> None:
     server = start_server()
     before = workers(server)
+    for _ in range(20):
+        ask(server, "/v2/")
+    wait_for(lambda: metrics(server).sum("mooring_workers", role="server") == 2, "both are shown")
+    wait_for(lambda: metrics(server).sum("mooring_requests_total", route="v2") >= 20, "all requests are")
+    counted = metrics(server).sum("mooring_requests_total", route="v2")
     os.kill(min(before), signal.SIGKILL)
+    wait_for(lambda: metrics(server).sum("mooring_workers", role="server") == 1, "one of them is shown")
+    assert metrics(server).sum("mooring_requests_total", route="v2") >= counted
     wait_for(lambda: len(workers(server)) == 2 and min(before) not in workers(server), "the worker is replaced")
     wait_for(server.ready, "the server is ready")
     assert server.stop() == 0
+
+
+def ask(server: Server, path: str) -> bytes:
+    return Api(server.url, "", "").request("GET", path).body
+
+
+def metrics(server: Server) -> Shown:
+    return shown(ask(server, "/metrics"))
 
 
 def test_workers_that_are_killed_together_are_all_replaced(start_server: StartServer) -> None:

@@ -22,6 +22,7 @@ from mooring.database.schema import migrate
 from mooring.database.selection import Exact, Selection
 from mooring.database.sqlite import SQLite
 from mooring.errors import Unavailable
+from mooring.measuring import Observe
 from mooring.observe.denials import log
 from mooring.observe.denials.record import Denial, earliest, identity
 from mooring.observe.denials.recorder import WINDOW, Limits, Recorder
@@ -71,6 +72,12 @@ class Flaky:
 
     def close(self) -> None:
         self.real.close()
+
+    def observed_by(self, observe: Observe) -> None:
+        self.real.observed_by(observe)
+
+    def connections(self) -> tuple[int, int]:
+        return self.real.connections()
 
 
 def asked(client: str = "10.0.0.7", method: str = "POST", path: str = "/v2/team/app/blobs/uploads/") -> Scope:

@@ -19,6 +19,7 @@ from tests.programs import find
 from tests.replicas.cluster import Cluster
 from tests.replicas.replica import Replica
 from tests.server import HOST
+from tests.workers import wait_for
 
 pytestmark = [pytest.mark.replicas, pytest.mark.clients]
 
@@ -55,7 +56,8 @@ def test_a_client_follows(client: ImageClient, redirecting: Replica, cluster: Cl
     pushed = client.push(repository, "v1", repository)
     before = redirections(redirecting)
     assert client.pull(repository, "v1") == pushed
-    assert redirections(redirecting) >= before + len(pushed.contents)
+    # What another worker counted is shown a moment later.
+    wait_for(lambda: redirections(redirecting) >= before + len(pushed.contents), "each blob was redirected", 5)
 
 
 def redirections(replica: Replica) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
+from mooring.measuring import Observe
 from mooring.storage import Begun, ObjectBusy, Store, Writer
 from mooring.storage.store import Reserve, Watch
 
@@ -106,6 +107,9 @@ class Acknowledged:
 
     def close(self) -> None:
         self._store.close()
+
+    def observed_by(self, observe: Observe) -> None:
+        self._store.observed_by(observe)
 
     async def check(self) -> None:
         await self._store.check()

@@ -165,8 +165,11 @@ async def test_what_is_wrong_with_the_bucket_is_said(server: S3, monkeypatch: py
         await refused.check()
     await refused.disconnect()
     away = S3Store(Bucket(bucket.name, endpoint="http://127.0.0.1:9", region="us-east-1"), "cluster")
+    failures: list[tuple[str, bool]] = []
+    away.observed_by(lambda operation, _seconds, failed: failures.append((operation, failed)))
     with pytest.raises(Unavailable):
         await away.check()
+    assert set(failures) == {("GetObject", True)}
     await away.disconnect()
 
 

@@ -249,3 +249,14 @@ async def test_a_store_is_made_anothers_and_this_ones_again(open_store: OpenStor
     await asyncio.to_thread(store.mark, CLUSTER)
     await store.check()
     assert await read(store, KEY) == b"cargo"
+
+
+async def test_operations_are_told_with_what_they_took(store: Store) -> None:
+    seen: list[tuple[str, float, bool]] = []
+    store.observed_by(lambda *told: seen.append(told))
+    await append(store, KEY, 0, b"cargo")
+    with pytest.raises(ObjectMissing):
+        await read(store, "f" * 32)
+    await store.check()
+    assert seen
+    assert all(0 < seconds < 60 and not failed for _, seconds, failed in seen)

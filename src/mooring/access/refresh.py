@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from mooring.access.tables import refresh_tokens
+from mooring.database import rows
+from mooring.database.rows import Backlog
 from mooring.identity.credentials import Account
 from mooring.identity.tables import robots, users
 from mooring.refusals import Reason, Refused
@@ -50,6 +52,11 @@ def use(connection: Connection, now: int, token: str, service: str, life_days: i
 def revoke_all(connection: Connection, subject: str) -> int:
     """Called when a password or secret changes, and when an account goes."""
     return connection.execute(delete(refresh_tokens).where(refresh_tokens.c.subject == subject)).rowcount
+
+
+def backlog(connection: Connection, now: int) -> Backlog:
+    """What `sweep` would take."""
+    return rows.backlog(connection, refresh_tokens.c.expires_at, now)
 
 
 def sweep(connection: Connection, now: int) -> None:

@@ -1,6 +1,6 @@
 """Keeps this replica's keys current and moves the cluster's keys on. Every replica does; any may die."""
 
-from collections import Counter
+from collections import defaultdict
 
 from sqlalchemy import Connection
 
@@ -47,8 +47,10 @@ class Rotation:
 
     async def turn_counted(self, metrics: Metrics) -> None:
         loaded = await self.turn()
-        found = Counter(key.state for key in loaded.keys.values())
-        metrics.keys({state: found[state] for state in ("pending", "active", "retiring")})
+        ages: dict[str, list[float]] = defaultdict(list)
+        for key in loaded.keys.values():
+            ages[key.state].append((self._clock.now() - key.created_at) / SECOND)
+        metrics.keys(ages, self._key_life / SECOND)
 
     def _idle(self, connection: Connection, loaded: Keyring) -> bool:
         now = self._clock.now()

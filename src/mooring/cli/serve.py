@@ -19,11 +19,10 @@ from mooring.database.revisions import Phase
 from mooring.errors import ConfigurationError, Foreign
 from mooring.installation import Installed, held, install, wait_until_installed
 from mooring.observe import logs
-from mooring.observe.metrics_directory import metrics_directory
+from mooring.observe.metrics_directory import VARIABLE, metrics_directory
 from mooring.processes import Supervisor
 from mooring.settings import CONFIG_VARIABLE, Settings, load
 
-METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 KILL_AFTER_SECONDS = 60
 
 
@@ -143,7 +142,7 @@ def run(settings: Settings, config: Path | None, application: str = "mooring.app
     # A forked worker would share what this process has open, and find prometheus_client set up for one process.
     multiprocessing.set_start_method("spawn", force=True)
     with metrics_directory() as metrics:
-        os.environ[METRICS_VARIABLE] = str(metrics)
+        os.environ[VARIABLE] = str(metrics)
         Supervisor(
             application,
             factory=True,

@@ -34,9 +34,11 @@ class Readiness:
         self._looked_at = float("-inf")
         self.warnings: Mapping[str, str] = {}
         """What should be mended, and keeps nobody from serving."""
+        self.seconds = dict.fromkeys(checks, 0.0)
+        """How long each check took last."""
 
     async def look(self) -> None:
-        results = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))
+        results = await asyncio.gather(*(self._outcome(name) for name in self._checks))
         outcomes: dict[str, Failure | None] = {}
         for name, outcome in zip(self._checks, results, strict=True):
             # A wrong master key, say, fails the keyring too: what is wrong is said once.
@@ -47,6 +49,13 @@ class Readiness:
             name: outcome.text for name, outcome in outcomes.items() if outcome is not None and outcome.wrong
         }
         self._looked_at = time.monotonic()
+
+    async def _outcome(self, name: str) -> Failure | None:
+        began = time.perf_counter()
+        try:
+            return await _outcome(self._checks[name])
+        finally:
+            self.seconds[name] = time.perf_counter() - began
 
     def failures(self) -> Mapping[str, str]:
         """The failed checks by name; empty when the replica is ready."""

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.pool import QueuePool
+
+from mooring.measuring import Observe
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +32,20 @@ class Database(Protocol):
     def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     def close(self) -> None: ...
+
+    def observed_by(self, observe: Observe) -> None:
+        """Tell how long what `read` and `write` have done in a thread took."""
+        ...
+
+    def connections(self) -> tuple[int, int]:
+        """How many are in use, and how many there may be."""
+        ...
+
+
+def in_use(engine: Engine) -> int:
+    """How many connections of its pool are."""
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
 
 
 def short(transaction: F) -> F:

@@ -17,8 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from mooring.database import sqlstates
-from mooring.database.database import P, T, Transaction
+from mooring.database.database import P, T, Transaction, in_use
 from mooring.errors import ConfigurationError, MooringError, Unavailable
+from mooring.measuring import Observe, measured, unobserved
 
 THREADS = 10
 SPARE_CONNECTIONS = 2
@@ -49,12 +50,15 @@ class PostgreSQL:
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reading = self.engine.execution_options(postgresql_readonly=True)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._observe: Observe = unobserved
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._patiently(partial(self.read_now, transaction, *args, **kwargs))
+        work = self._patiently(partial(self.read_now, transaction, *args, **kwargs))
+        return await measured(self._observe, "read", work)
 
     async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._patiently(partial(self.write_now, transaction, *args, **kwargs))
+        work = self._patiently(partial(self.write_now, transaction, *args, **kwargs))
+        return await measured(self._observe, "write", work)
 
     def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # READ COMMITTED gives each statement its own snapshot anyway; without BEGIN and ROLLBACK one trip is enough.
@@ -82,6 +86,12 @@ class PostgreSQL:
     def close(self) -> None:
         self._threads.shutdown()
         self.engine.dispose()
+
+    def observed_by(self, observe: Observe) -> None:
+        self._observe = observe
+
+    def connections(self) -> tuple[int, int]:
+        return in_use(self.engine), THREADS + SPARE_CONNECTIONS
 
     def _attempt(self, run: Callable[[], R], worthwhile: Callable[[Exception], bool]) -> R:
         """Run, and again where that may help and can't do the work twice. Raises what the error means."""
@@ -157,11 +167,11 @@ class _Work(Generic[R]):
 
     def give_up(self) -> None:
         if self._taken.acquire(blocking=False):
-            self._settle(None, Unavailable("The registry's database is busy. Try again shortly."))
+            self._settle(None, _late("The registry's database is busy. Try again shortly."))
 
     def forget(self) -> None:
         """The thread goes on, and what it does may still take effect."""
-        self._settle(None, Unavailable("The registry's database does not answer. Try again shortly."))
+        self._settle(None, _late("The registry's database does not answer. Try again shortly."))
 
     def _settle(self, result: Any, failure: BaseException | None) -> None:
         if self.answer.done():
@@ -170,6 +180,12 @@ class _Work(Generic[R]):
             self.answer.set_result(result)
         else:
             self.answer.set_exception(failure)
+
+
+def _late(text: str) -> Unavailable:
+    error = Unavailable(text)
+    error.__cause__ = TimeoutError()
+    return error
 
 
 def parameters(url: str) -> dict[str, Any]:

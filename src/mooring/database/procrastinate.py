@@ -9,8 +9,21 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from mooring.database.rows import Backlog
+
 _NOTED = text("SELECT obj_description(to_regclass('procrastinate_jobs'), 'pg_class')")
 _THERE = text("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
+
+_DUE = text(
+    "SELECT count(*), (extract(epoch FROM min(scheduled_at)) * 1000000)::bigint FROM procrastinate_jobs "
+    "WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= to_timestamp(:now / 1000000.0))"
+)
+
+
+def backlog(connection: Connection, now: int) -> Backlog:
+    """Jobs that nobody has begun, though their time has come. Of those that were rung for now, no time is known."""
+    waiting, oldest = connection.execute(_DUE, {"now": now}).one()
+    return Backlog(int(waiting), now - oldest if oldest is not None else 0)
 
 
 def bring(connection: Connection) -> None:

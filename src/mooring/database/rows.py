@@ -1,10 +1,30 @@
 """Writing single rows the same way in both databases."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import Column, Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Rows whose time has come, and nobody has seen to."""
+
+    waiting: int
+    """MOST_COUNTED at most."""
+    behind: int
+    """How long the oldest has been due, in microseconds; 0 when nothing waits."""
+
+
+def backlog(connection: Connection, due_at: Column[int], now: int) -> Backlog:
+    """By an indexed column of microseconds."""
+    some = select(due_at.label("at")).where(due_at <= now).order_by(due_at).limit(MOST_COUNTED).subquery()
+    waiting, oldest = connection.execute(select(func.count(), func.min(some.c.at)).select_from(some)).one()
+    return Backlog(int(waiting), now - int(oldest) if waiting else 0)
 
 
 def add(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:

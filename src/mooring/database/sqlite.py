@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from mooring.database.database import P, T, Transaction
+from mooring.database.database import P, T, Transaction, in_use
 from mooring.database.lookup import Lookup, Values
 from mooring.errors import (
     ConfigurationError,
@@ -26,6 +26,7 @@ from mooring.errors import (
     StorageReadOnly,
     Unavailable,
 )
+from mooring.measuring import Observe, measured, unobserved
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can lose commits when two connections write and checkpoint a WAL at once (sqlite.org/wal.html)."""
@@ -54,6 +55,7 @@ class SQLite:
         self._loop_connection: Connection | None = None
         self._looking: Any = None
         self._texts: dict[Lookup[Any], str] = {}
+        self._observe: Observe = unobserved
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if isinstance(transaction, Lookup):
@@ -63,10 +65,12 @@ class SQLite:
             with translated_errors():
                 return transaction(self._short_reads(), *args, **kwargs)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, partial(self.read_now, transaction, *args, **kwargs))
+        work = loop.run_in_executor(self._readers, partial(self.read_now, transaction, *args, **kwargs))
+        return await measured(self._observe, "read", work)
 
     async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.wrap_future(self._enqueue(transaction, *args, **kwargs))
+        work = asyncio.wrap_future(self._enqueue(transaction, *args, **kwargs))
+        return await measured(self._observe, "write", work)
 
     def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         with translated_errors(), self.engine.connect() as connection:
@@ -85,6 +89,12 @@ class SQLite:
             self._loop_connection.close()
             self._loop_connection = self._looking = None
         self.engine.dispose()
+
+    def observed_by(self, observe: Observe) -> None:
+        self._observe = observe
+
+    def connections(self) -> tuple[int, int]:
+        return in_use(self.engine), READERS + 2
 
     def _short_reads(self) -> Connection:
         """The event loop's own connection. Each statement is a transaction: nothing stays open between them."""

@@ -18,6 +18,14 @@ from mooring.observe.metrics import Metrics
 from mooring.refusals import Reason, Refused
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+FAMILIES = (
+    ("/manifests/", "manifests"),
+    ("/blobs/uploads/", "uploads"),
+    ("/blobs/", "blobs"),
+    ("/tags/", "tags"),
+    ("/referrers/", "referrers"),
+)
+HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 log = structlog.get_logger("mooring")
 
 Family = Callable[[str], str]
@@ -51,10 +59,12 @@ class Exchange:
         self._denials = denials
         self._id = _request_id(scope)
         self._status = 0
+        self._sent = 0
         self._began = time.perf_counter()
 
     async def run(self, application: ASGIApp) -> None:
         self._scope.setdefault("state", {})["request_id"] = self._id
+        self._metrics.running += 1
         try:
             await application(self._scope, self._body.receive, self._send_named)
         except MooringError as error:
@@ -63,6 +73,7 @@ class Exchange:
             log.exception("unexpected_error", **self._facts())
             await self._explain(MooringError())
         finally:
+            self._metrics.running -= 1
             self._count()
 
     async def _explain(self, error: MooringError) -> None:
@@ -80,6 +91,7 @@ class Exchange:
                 **self._facts(),
             )
         elif error.status >= 500:
+            self._metrics.failure(error.code)
             log.warning("failed", code=error.code, error=error.text, cause=repr(error.__cause__), **self._facts())
         if isinstance(error, ClientGone):
             self._status = self._status or error.status
@@ -94,6 +106,8 @@ class Exchange:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             message["headers"] = [*message.get("headers", []), *self._headers()]
+        else:
+            self._sent += len(message.get("body", b""))
         await self._send(message)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
@@ -105,7 +119,9 @@ class Exchange:
 
     def _count(self) -> None:
         seconds = time.perf_counter() - self._began
-        self._metrics.request(self._scope["method"], family(self._scope["path"]), self._status, seconds)
+        self._metrics.request(
+            self._scope["method"], family(self._scope["path"]), self._status, seconds, self._body.received, self._sent
+        )
         log.debug("request", status=self._status, milliseconds=round(seconds * 1000, 1), **self._facts())
 
     def _facts(self) -> MutableMapping[str, Any]:
@@ -120,13 +136,15 @@ class Exchange:
 def family(path: str) -> str:
     """A label that does not grow with names."""
     if path.startswith("/v2"):
-        for word in ("manifests", "blobs", "tags", "referrers"):
-            if f"/{word}/" in path:
+        for part, word in FAMILIES:
+            if part in path:
                 return word
         return "v2"
     if path.startswith("/api/"):
         return "api"
-    return "token" if path == "/service/token" else "other"
+    if path == "/service/token":
+        return "token"
+    return "health" if path in HEALTH else "other"
 
 
 def _request_id(scope: Scope) -> str:

@@ -21,10 +21,13 @@ class Body:
         self._receive = receive
         self._asked = False
         self._ended = False
+        self.received = 0
+        """Bytes."""
 
     async def receive(self) -> Message:
         self._asked = True
         message = await self._receive()
+        self.received += len(message.get("body", b""))
         if not message.get("more_body", False):
             self._ended = True
         return message

@@ -3,6 +3,7 @@
 Rows say what is due, so that it may be done by anybody, at any time, and again.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -23,13 +24,14 @@ class Work:
 
     async def attempt(self, metrics: Metrics) -> None:
         """A round that fails is logged, and leaves its rows to the next one."""
+        began = time.monotonic()
+        outcome = "failed"
         try:
             await self.run()
         except MooringError as error:
             log.warning("work_failed", work=self.name, error=error.text)
-            metrics.worked(self.name, "failed")
         except Exception:
             log.exception("work_failed", work=self.name)
-            metrics.worked(self.name, "failed")
         else:
-            metrics.worked(self.name, "done")
+            outcome = "done"
+        metrics.worked(self.name, outcome, time.monotonic() - began)

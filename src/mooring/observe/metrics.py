@@ -1,117 +1,158 @@
-"""What `/metrics` shows, over all worker processes. No label grows with users or names."""
+"""What this process counts and measures for `/metrics`; `catalogue` says what each metric means."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from mooring import __version__
+from mooring.observe import catalogue
+from mooring.observe.catalogue import Described, Kind
+from mooring.observe.metrics_directory import VARIABLE
+from mooring.observe.tallies import Tallies
 from mooring.refusals import Reason
 
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+KEY_STATES = ("pending", "active", "retiring")
 
 
 class Metrics:
-    """prometheus_client must find PROMETHEUS_MULTIPROC_DIR set before it is imported: `serve` sees to that."""
+    """prometheus_client must find PROMETHEUS_MULTIPROC_DIR set before it is imported: `serve` sees to that.
 
-    def __init__(self, replica: str) -> None:
-        registry = CollectorRegistry()
+    `replica` is the name that the whole server was given: a worker's own would be new with each start.
+    """
+
+    def __init__(self, replica: str, seconds: Callable[[], float] = time.time) -> None:
+        """`seconds` tells cluster time."""
+        self._registry = CollectorRegistry()
         self._replica = replica
-        self._requests = Counter(
-            "mooring_requests", "Requests answered", ["method", "route", "status"], registry=registry
-        )
-        self._latency = Histogram(
-            "mooring_request_seconds", "Time to answer", ["route"], buckets=LATENCIES, registry=registry
-        )
-        self._refusals = Counter(
-            "mooring_refusals", "Requests refused, by reason", ["reason", "replica"], registry=registry
-        )
-        self._clock_offset = Gauge(
-            "mooring_clock_offset_seconds",
-            "Wall clock of this replica ahead of cluster time",
-            ["replica"],
-            registry=registry,
-            multiprocess_mode="livemostrecent",
-        )
-        self._clock_error = Gauge(
-            "mooring_clock_error_seconds",
-            "Bound on the error of cluster time",
-            ["replica"],
-            registry=registry,
-            multiprocess_mode="livemostrecent",
-        )
-        self._keys = Gauge(
-            "mooring_signing_keys",
-            "Signing keys loaded",
-            ["state", "replica"],
-            registry=registry,
-            multiprocess_mode="livemostrecent",
-        )
-        self._collected = Counter("mooring_collected", "Things that collection removed", ["kind"], registry=registry)
-        self._work = Counter(
-            "mooring_work", "Rounds of background work, by how they ended", ["work", "outcome"], registry=registry
-        )
-        self._probes = Counter(
-            "mooring_probe_runs", "Scheduled probes, by how they ended", ["outcome"], registry=registry
-        )
-        self._probe_success = Gauge(
-            "mooring_probe_last_success_timestamp_seconds",
-            "Cluster time of the last scheduled probe that found nothing wrong",
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        self._probe_seconds = Gauge(
-            "mooring_probe_seconds",
-            "Time that the slowest push of the last scheduled probe took",
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        self._probe_failed = Gauge(
-            "mooring_probe_last_failed",
-            "Whether the last scheduled probe failed",
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        for reason in Reason:
-            self._refusals.labels(reason, replica)
+        self._seconds = seconds
+        self._checks: set[str] = set()
+        self._tallies = Tallies(LATENCIES)
+        self._made = {each.name: self._make(each) for each in catalogue.METRICS if _is_own(each)}
+        self.running = 0
+        """Requests under way."""
+        self._requests, self._latency = self._made[catalogue.REQUESTS.name], self._made[catalogue.LATENCY.name]
+        self._received, self._sent = self._made[catalogue.RECEIVED.name], self._made[catalogue.SENT.name]
+        self._refusals = {reason: self._of(catalogue.REFUSALS).labels(reason, replica) for reason in Reason}
+        self._of(catalogue.COLLECTED_BYTES).inc(0)
         for outcome in ("ok", "failed"):
-            self._probes.labels(outcome)
+            self._of(catalogue.PROBES).labels(outcome)
+        for kind in ("read", "write"):
+            self._of(catalogue.DATABASE_FAILURES).labels(kind)
+        self._of(catalogue.BUILD).labels(__version__).set(1)
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
-        self._latency.labels(route).observe(seconds)
+    def request(self, method: str, route: str, status: int, seconds: float, received: int = 0, sent: int = 0) -> None:
+        """Bytes are those of the bodies."""
+        tallies, of_route = self._tallies, (route,)
+        tallies.add(self._requests, (method if method in METHODS else "other", route, str(status)), 1)
+        tallies.observe(self._latency, of_route, seconds)
+        if received:
+            tallies.add(self._received, of_route, received)
+        if sent:
+            tallies.add(self._sent, of_route, sent)
 
     def refusal(self, reason: Reason) -> None:
-        self._refusals.labels(reason, self._replica).inc()
+        self._refusals[reason].inc()
+
+    def failure(self, code: str) -> None:
+        self._of(catalogue.FAILURES).labels(code).inc()
+
+    def transaction(self, kind: str, seconds: float, failed: bool) -> None:
+        self._tallies.observe(self._of(catalogue.DATABASE_SECONDS), (kind,), seconds)
+        if failed:
+            self._of(catalogue.DATABASE_FAILURES).labels(kind).inc()
+
+    def stored(self, operation: str, seconds: float, failed: bool) -> None:
+        self._tallies.observe(self._of(catalogue.STORE_SECONDS), (operation,), seconds)
+        if failed:
+            self._of(catalogue.STORE_FAILURES).labels(operation).inc()
+
+    def present(self, role: str, configuration_version: int) -> None:
+        self._of(catalogue.WORKERS).labels(role).set(1)
+        self._of(catalogue.RUNNING).set(self.running)
+        self._of(catalogue.CONFIGURATION_VERSION).set(configuration_version)
+
+    def checks(self, failed: Mapping[str, str], seconds: Mapping[str, float]) -> None:
+        """All checks with how long they took, and the failed ones."""
+        self._of(catalogue.READY).set(0 if failed else 1)
+        for name, took in seconds.items():
+            self._of(catalogue.CHECK_SECONDS).labels(name).set(took)
+        self._checks.update(seconds, failed)
+        for name in self._checks:
+            self._of(catalogue.CHECK_FAILED).labels(name).set(1 if name in failed else 0)
+
+    def connections(self, used: int, most: int) -> None:
+        for state, number in (("used", used), ("most", most)):
+            self._of(catalogue.DATABASE_CONNECTIONS).labels(state).set(number)
 
     def clock(self, offset_seconds: float, error_seconds: float) -> None:
-        self._clock_offset.labels(self._replica).set(offset_seconds)
-        self._clock_error.labels(self._replica).set(error_seconds)
+        self._of(catalogue.CLOCK_OFFSET).labels(self._replica).set(offset_seconds)
+        self._of(catalogue.CLOCK_ERROR).labels(self._replica).set(error_seconds)
 
-    def keys(self, states: dict[str, int]) -> None:
-        for state, number in states.items():
-            self._keys.labels(state, self._replica).set(number)
+    def keys(self, ages: Mapping[str, list[float]], life_seconds: float) -> None:
+        """The ages, in seconds, of the keys in each state."""
+        for state in KEY_STATES:
+            found = ages.get(state, [])
+            self._of(catalogue.KEYS).labels(state, self._replica).set(len(found))
+            self._of(catalogue.KEY_AGE).labels(state).set(min(found, default=0))
+        self._of(catalogue.KEY_LIFE).set(life_seconds)
 
     def collected(self, kind: str, number: int) -> None:
         if number:
-            self._collected.labels(kind).inc(number)
+            self._of(catalogue.COLLECTED).labels(kind).inc(number)
 
-    def worked(self, work: str, outcome: str) -> None:
+    def freed(self, size: int) -> None:
+        """Bytes."""
+        self._of(catalogue.COLLECTED_BYTES).inc(size)
+
+    def worked(self, work: str, outcome: str, seconds: float) -> None:
         """`outcome` is done or failed."""
-        self._work.labels(work, outcome).inc()
+        self._of(catalogue.WORK).labels(work, outcome).inc()
+        self._of(catalogue.WORK_SECONDS).labels(work).set(seconds)
+        if outcome == "done":
+            self._of(catalogue.WORK_SUCCESS).labels(work).set(self._seconds())
 
     def probed(self, outcome: str) -> None:
         """`outcome` is ok or failed."""
-        self._probes.labels(outcome).inc()
+        self._of(catalogue.PROBES).labels(outcome).inc()
 
     def last_probe(self, *, failed: bool, seconds: float, succeeded_at: float | None) -> None:
         """What all replicas know of the last one, whoever made it. `succeeded_at` is cluster time in seconds."""
-        self._probe_failed.set(failed)
-        self._probe_seconds.set(seconds)
+        self._of(catalogue.PROBE_FAILED).set(failed)
+        self._of(catalogue.PROBE_SECONDS).set(seconds)
         if succeeded_at is not None:
-            self._probe_success.set(succeeded_at)
+            self._of(catalogue.PROBE_SUCCESS).set(succeeded_at)
+
+    def hand_over(self) -> None:
+        """On the event loop, before an `exposition`: let that have what was counted this moment."""
+        self._tallies.hand_over()
+
+    def exposition(self) -> bytes:
+        """All workers' metrics in Prometheus' text format; without a directory of theirs, this process' own."""
+        if not os.environ.get(VARIABLE):
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+    def _of(self, described: Described) -> Any:
+        return self._made[described.name]
+
+    def _make(self, described: Described) -> Any:
+        given = (described.name.removesuffix("_total"), described.meaning, described.labels)
+        match described.kind:
+            case Kind.COUNTER:
+                return Counter(*given, registry=self._registry)
+            case Kind.HISTOGRAM:
+                return Histogram(*given, registry=self._registry, buckets=LATENCIES)
+        return Gauge(*given, registry=self._registry, multiprocess_mode=described.joined.value)  # type: ignore[arg-type]
 
 
-def exposition() -> bytes:
-    """All workers' metrics in Prometheus' text format."""
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+def _is_own(described: Described) -> bool:
+    """Whether a process has a part in it, rather than the database the whole."""
+    return described.kind is not Kind.GAUGE or bool(described.joined)

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "mooring-metrics-"
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client looks for the directory."""
 LOCK = "lock"
 
 
@@ -27,6 +29,12 @@ def metrics_directory() -> Iterator[Path]:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(descriptor)
+
+
+def forget_gauges(directory: Path, pid: int | None) -> None:
+    """Of a worker that died: what it last said is true no more. What it counted stays."""
+    for file in directory.glob(f"gauge_live*_{pid}.db"):
+        file.unlink(missing_ok=True)
 
 
 def sweep(place: Path) -> None:

@@ -37,6 +37,8 @@ class Collected:
     objects: int = 0
     strays: int = 0
     """What requests that died had begun in the store."""
+    bytes: int = 0
+    """Of the blobs."""
 
     def __add__(self, other: "Collected") -> "Collected":
         return Collected(
@@ -46,6 +48,7 @@ class Collected:
             self.uploads + other.uploads,
             self.objects + other.objects,
             self.strays + other.strays,
+            self.bytes + other.bytes,
         )
 
 
@@ -147,17 +150,17 @@ def _review_link(connection: Connection, now: int, delay: int, repository_id: in
 def _review_blob(connection: Connection, now: int, digest: str) -> Collected:
     blob = blobs.c.digest == digest
     known = connection.execute(select(blobs.c.digest).where(blob)).first() is not None
-    held = select(blobs.c.object_key).where(blob).with_for_update(skip_locked=True)
-    key = connection.execute(held).scalar() if known else None
-    if known and key is None:
+    held = select(blobs.c.object_key, blobs.c.size).where(blob).with_for_update(skip_locked=True)
+    found = connection.execute(held).first() if known else None
+    if known and found is None:
         return Collected()
     _end_review(connection, NO_REPOSITORY, digest)
     linked = connection.execute(select(exists().where(repository_blobs.c.digest == digest))).scalar()
-    if key is None or linked:
+    if found is None or linked:
         return Collected(reviews=1)
     connection.execute(delete(blobs).where(blobs.c.digest == digest))
-    enqueue_removal(connection, key, now + READERS_GRACE)
-    return Collected(reviews=1, blobs=1)
+    enqueue_removal(connection, found.object_key, now + READERS_GRACE)
+    return Collected(reviews=1, blobs=1, bytes=found.size)
 
 
 def _end_review(connection: Connection, repository_id: int, digest: str) -> None:

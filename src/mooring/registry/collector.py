@@ -23,7 +23,8 @@ class Collector:
         return int(self._configuration.settings.collection_delay_seconds * SECOND)
 
     @property
-    def _idle(self) -> int:
+    def idle(self) -> int:
+        """How long an upload may rest, in microseconds."""
         return int(self._configuration.settings.upload_idle_hours * 3600 * SECOND)
 
     async def run(self) -> Collected:
@@ -36,6 +37,7 @@ class Collector:
         done = await self.run()
         for kind in ("links", "blobs", "uploads", "objects", "strays"):
             metrics.collected(kind, getattr(done, kind))
+        metrics.freed(done.bytes)
 
     async def _reviews(self) -> Collected:
         total = Collected()
@@ -49,7 +51,7 @@ class Collector:
     async def _uploads(self) -> Collected:
         total = Collected()
         for _ in range(MOST_BATCHES):
-            done = await self._database.write(collection.reap_uploads, self._clock.now(), self._idle)
+            done = await self._database.write(collection.reap_uploads, self._clock.now(), self.idle)
             total += done
             if done.uploads < BATCH:
                 break

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from mooring.errors import Unavailable
+from mooring.measuring import Observe, measured, unobserved
 from mooring.storage.file_writer import FileWriter, open_alone
 from mooring.storage.files import cached, fetch, guarded, sync, translated_errors
 from mooring.storage.store import Begun, ObjectMissing, Watch, require_own
@@ -37,6 +38,10 @@ class FileStore:
         self.directory = directory
         self.cluster_id = cluster_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._observe: Observe = unobserved
+
+    def observed_by(self, observe: Observe) -> None:
+        self._observe = observe
 
     def prepare(self, cluster_id: str) -> None:
         """Make the folders and the marker. Raises Foreign when the marker is another cluster's."""
@@ -148,7 +153,7 @@ class FileStore:
         work = partial(guarded, call, *args, **kwargs)
         running = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
-            return await asyncio.shield(running)
+            return await measured(self._observe, call.__name__.strip("_"), asyncio.shield(running))
         except asyncio.CancelledError:
             # The thread still uses the descriptor that the caller would close now.
             await asyncio.wait([running])

@@ -10,6 +10,7 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 from mooring.errors import Unavailable
+from mooring.measuring import Observe, unobserved
 from mooring.storage.s3_client import (
     ANSWER_SECONDS,
     SEND_SECONDS,
@@ -18,6 +19,7 @@ from mooring.storage.s3_client import (
     abort,
     code_of,
     connected,
+    timed,
     translated_errors,
 )
 from mooring.storage.s3_upload import S3Writer
@@ -43,6 +45,10 @@ class S3Store:
         self._connecting = asyncio.Lock()
         self._client: Client = None
         self._stack = AsyncExitStack()
+        self._observe: Observe = unobserved
+
+    def observed_by(self, observe: Observe) -> None:
+        self._observe = observe
 
     async def client(self) -> Client:
         if self._client is not None:
@@ -51,6 +57,7 @@ class S3Store:
             if self._client is None:
                 async with translated_errors():
                     self._client = await connected(self.bucket, self._stack)
+                    timed(self._client, self._observe)
         return self._client
 
     def name(self, key: str) -> str:

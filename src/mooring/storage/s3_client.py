@@ -1,6 +1,7 @@
 """How S3 is reached, and what its errors mean."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from mooring.errors import ConfigurationError, MooringError, StorageFull, Unavailable
+from mooring.measuring import Observe
 from mooring.storage.s3_time import StoreTime
 from mooring.storage.store import ObjectMissing
 
@@ -31,6 +33,7 @@ OPTIONS = frozenset({"endpoint", "region", "style"})
 MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"})
 
+BEGAN = "mooring_began"
 Client = Any
 """aiobotocore makes its clients' methods at run time."""
 
@@ -85,6 +88,24 @@ async def connected(bucket: Bucket, stack: AsyncExitStack) -> Client:
     client = await stack.enter_async_context(made)
     StoreTime().attach(client)
     return client
+
+
+def timed(client: Client, observe: Observe) -> None:
+    """Tell how long its requests take, each with all its repetitions, until the answer begins."""
+
+    def begin(context: dict[str, Any], **_more: object) -> None:
+        context[BEGAN] = time.perf_counter()
+
+    def end(http_response: Any, model: Any, context: dict[str, Any], **_more: object) -> None:
+        failed = http_response.status_code >= 500 or http_response.status_code == 403
+        observe(model.name, time.perf_counter() - context[BEGAN], failed)
+
+    def fail(context: dict[str, Any], event_name: str, **_more: object) -> None:
+        observe(event_name.rpartition(".")[2], time.perf_counter() - context[BEGAN], True)
+
+    client.meta.events.register("before-call.s3", begin)
+    client.meta.events.register("after-call.s3", end)
+    client.meta.events.register("after-call-error.s3", fail)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mooring.errors import Foreign
+from mooring.measuring import Observe
 
 Watch = Callable[[bytes], object]
 """Called with each chunk in order as it is written, in a thread: a hasher's `update`."""
@@ -140,6 +141,10 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
+
+    def observed_by(self, observe: Observe) -> None:
+        """Tell how long single operations took: of a file in a thread, or requests of a bucket."""
+        ...
 
     async def check(self) -> None:
         """Raises Unavailable when the store can't be written to or is not the one that belongs to this cluster."""
