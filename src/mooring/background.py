@@ -10,16 +10,25 @@ from mooring.database import Database
 from mooring.jobs.embedded import Embedded
 from mooring.jobs.turns import Engine
 from mooring.jobs.work import Work
+from mooring.observe.alerts.conditions import Source
+from mooring.observe.alerts.keys import keys
+from mooring.observe.alerts.refusals import refusals
+from mooring.observe.alerts.replicas import replicas
+from mooring.observe.alerts.watch import Watch
 from mooring.observe.denials.sweep import SWEEP_SECONDS as DENIALS_SECONDS
 from mooring.observe.denials.sweep import sweep as sweep_denials
 from mooring.observe.metrics import Metrics
 from mooring.probe import schedule
+from mooring.probe.conditions import probe_conditions
 from mooring.probe.schedule import Prober
 from mooring.registry.collector import Collector
+from mooring.registry.lateness import late_collection
 from mooring.settings import Settings
 
 SWEEP_SECONDS = 3600.0
 LOCK = "work.lock"
+SOURCES: Sequence[Source] = (refusals, replicas, keys, late_collection, probe_conditions)
+"""Where the conditions of alerts come from."""
 
 
 def works(
@@ -28,6 +37,7 @@ def works(
     configuration: Configuration,
     collector: Collector,
     prober: Prober,
+    watch: Watch,
     metrics: Metrics,
 ) -> Sequence[Work]:
     async def sweep_refresh_tokens() -> None:
@@ -40,6 +50,7 @@ def works(
             lambda: configuration.settings.collection_interval_seconds,
         ),
         Work("refresh_tokens", sweep_refresh_tokens, lambda: SWEEP_SECONDS),
+        Work("alerts", watch.turn, lambda: watch.seconds),
         Work("probe", prober.turn, partial(schedule.look_seconds, configuration)),
         Work("denials", partial(sweep_denials, database, clock, configuration), lambda: DENIALS_SECONDS),
     ]

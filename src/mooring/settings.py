@@ -36,6 +36,31 @@ def _origin(value: str | None) -> str | None:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+MAIL_PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
+
+
+def _mail_server(value: str | None) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in MAIL_PORTS or not parts.hostname or parts.path.strip("/") or parts.username is not None:
+        raise ValueError(
+            "must be smtp://HOST (STARTTLS), smtps://HOST or smtp+plain://HOST, with a port if needed and no password"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _web_address(value: SecretStr | None) -> SecretStr | None:
+    if value is None or not value.get_secret_value():
+        return None
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        # Not the address itself: it may hold a secret.
+        raise ValueError("must be http://… or https://…")
+    return value
+
+
+MailServer = Annotated[str | None, AfterValidator(_mail_server)]
 Origin = Annotated[str | None, AfterValidator(_origin)]
 
 
@@ -109,6 +134,27 @@ class Settings(BaseSettings):
 
     denial_days: int = Field(14, ge=1, le=3650, description="How long refusals are kept in the denial log.")
     denial_rows: int = Field(200_000, ge=1000, le=10**9, description="How many rows of it are kept: the oldest go.")
+    alert_interval_seconds: float = Field(15, gt=0, le=3600, description="How often conditions are looked at.")
+    alert_delay_seconds: float = Field(
+        60, ge=0, le=86400, description="How long a condition must hold before people are told, or be gone."
+    )
+    alert_repeat_hours: float = Field(24, ge=0, le=720, description="People are told again after this time; 0: never.")
+    alert_webhook: Annotated[SecretStr | None, AfterValidator(_web_address)] = Field(
+        None, description="Address that notices of alerts are posted to. May hold a secret: it is shown nowhere."
+    )
+    alert_webhook_form: Literal["json", "slack", "cloudevents", "cloudevents-binary"] = Field(
+        "json", description="What is posted there."
+    )
+    alert_mail_server: MailServer = Field(
+        None, description="`smtp://HOST` with STARTTLS, `smtps://HOST` with TLS, or `smtp+plain://HOST` without."
+    )
+    alert_mail_username: str | None = Field(None, description="Login at the mail server, if it wants one.")
+    alert_mail_password: SecretStr | None = Field(None, description="Password of that login.")
+    alert_mail_from: str | None = Field(None, description="Sender of notices by mail.")
+    alert_mail_to: str | None = Field(None, description="Who gets them; several with commas between.")
+    alert_private: bool = Field(
+        False, description="Whether notices may go to private addresses, such as your own mail server."
+    )
 
     metrics: bool = Field(True, description="Whether `/metrics` answers.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")

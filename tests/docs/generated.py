@@ -30,6 +30,12 @@ COMPUTED: Final = {"workers": ("one for each core, at most 4", 2)}
 EXAMPLES: Final[dict[str, object]] = {
     "replica": "registry-1",
     "address": "http://10.0.0.11:5000",
+    "alert_webhook": "https://hooks.example/T0/B0/secret",
+    "alert_mail_server": "smtp://mail.example:587",
+    "alert_mail_username": "mooring",
+    "alert_mail_password": "Secret-of-the-mail-1",
+    "alert_mail_from": "Mooring <registry@mail.example>",
+    "alert_mail_to": "oncall@mail.example, ops@mail.example",
     "probe_url": "https://registry.example",
     "admin_password": "Change-This-1",
     "external_url": "https://registry.example",

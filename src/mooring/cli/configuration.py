@@ -29,7 +29,7 @@ OTHER_VARIABLES = frozenset(
         "MOORING_TOOLS",
     }
 )
-SECRETS = frozenset({"admin_password", "database_url", "master_key"})
+SECRETS = frozenset({"admin_password", "alert_mail_password", "alert_webhook", "database_url", "master_key"})
 
 
 @application.command()

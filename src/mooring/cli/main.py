@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from mooring import __version__
-from mooring.cli import checks, cluster, configuration, doctor, keys, master_key, probe, serve, store, users
+from mooring.cli import alerts, checks, cluster, configuration, doctor, keys, master_key, probe, serve, store, users
 from mooring.errors import MooringError
 
 application = typer.Typer(
@@ -25,6 +25,7 @@ application.add_typer(configuration.application, name="config")
 application.add_typer(users.application, name="user")
 application.add_typer(keys.application, name="keys")
 application.add_typer(cluster.application, name="cluster")
+application.add_typer(alerts.application, name="alerts")
 application.add_typer(doctor.application, name="doctor")
 application.add_typer(master_key.application, name="master-key")
 application.add_typer(store.application, name="store")

@@ -35,6 +35,15 @@ CHANGEABLE = (
     "probe_url",
     "denial_days",
     "denial_rows",
+    "alert_interval_seconds",
+    "alert_delay_seconds",
+    "alert_repeat_hours",
+    "alert_webhook_form",
+    "alert_mail_server",
+    "alert_mail_username",
+    "alert_mail_from",
+    "alert_mail_to",
+    "alert_private",
 )
 
 

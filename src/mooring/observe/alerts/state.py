@@ -1,0 +1,121 @@
+"""Which alerts there are: one row for a condition and a subject for as long as it lasts. Each function is a
+transaction, so that what was seen and the notices of it are written together, or not at all."""
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from mooring.cluster.clock import SECOND
+from mooring.database import locks, rows
+from mooring.observe.alerts.conditions import CONDITIONS, Finding, Moment, Severity, Source
+from mooring.observe.alerts.tables import alert_notices, alerts
+
+KEPT: Final = 30 * 86_400 * SECOND
+LONGEST_TEXT: Final = 2000
+FIRING, REMINDER, RESOLVED = "firing", "reminder", "resolved"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Times are cluster time, microseconds. `notified_at` is None while it may still pass."""
+
+    condition: str
+    severity: Severity
+    subject: str
+    text: str
+    since: int
+    last_seen_at: int
+    notified_at: int | None
+    resolved_at: int | None
+
+
+def find(connection: Connection, moment: Moment, sources: Iterable[Source]) -> Sequence[Finding]:
+    return [finding for source in sources for finding in source(connection, moment)]
+
+
+def note(connection: Connection, moment: Moment, found: Iterable[Finding], channels: Collection[str]) -> None:
+    """Keep what holds now, and write the notices that are due for it.
+
+    What is seen again after less than the delay was never gone: a condition that comes and goes is one alert.
+    """
+    locks.hold(connection, "alerts")
+    findings = {(each.condition.name, each.subject): each for each in found}
+    open_rows = connection.execute(select(alerts).where(alerts.c.resolved_at.is_(None))).all()
+    known = {(row.condition, row.subject): row for row in open_rows}
+    for key, finding in findings.items():
+        _see(connection, moment, finding, known.get(key), channels)
+    for key, row in known.items():
+        if key not in findings and moment.now - row.last_seen_at >= _delay(moment):
+            _resolve(connection, moment.now, row, channels)
+    connection.execute(delete(alerts).where(alerts.c.resolved_at < moment.now - KEPT))
+
+
+def active(connection: Connection) -> Sequence[Alert]:
+    """Those that last, the oldest first."""
+    return [_alert(row) for row in connection.execute(_OPEN)]
+
+
+_OPEN = select(alerts).where(alerts.c.resolved_at.is_(None)).order_by(alerts.c.since, alerts.c.id)
+
+
+def _see(
+    connection: Connection, moment: Moment, finding: Finding, row: Row[Any] | None, channels: Collection[str]
+) -> None:
+    now, text = moment.now, finding.text[:LONGEST_TEXT]
+    values: dict[str, Any] = {"text": text, "last_seen_at": now}
+    since, notified = (row.since, row.notified_at) if row is not None else (now, None)
+    held = not finding.condition.patient or now - since >= _delay(moment)
+    event = FIRING if notified is None and held else _reminder(moment, notified)
+    if event:
+        values["notified_at"] = now
+    if row is None:
+        key = {"condition": finding.condition.name, "subject": finding.subject, "since": now}
+        alert_id = rows.add(connection, alerts, {**key, **values})
+    else:
+        alert_id = row.id
+        connection.execute(update(alerts).where(alerts.c.id == alert_id).values(values))
+    if event:
+        _write_notices(connection, now, alert_id, event, text, channels)
+
+
+def _reminder(moment: Moment, notified: int | None) -> str:
+    every = int(moment.settings.alert_repeat_hours * 3600 * SECOND)
+    return REMINDER if notified is not None and every and moment.now - notified >= every else ""
+
+
+def _resolve(connection: Connection, now: int, row: Row[Any], channels: Collection[str]) -> None:
+    if row.notified_at is None:
+        connection.execute(delete(alerts).where(alerts.c.id == row.id))
+        return
+    connection.execute(update(alerts).where(alerts.c.id == row.id).values(resolved_at=now))
+    _write_notices(connection, now, row.id, RESOLVED, row.text, channels)
+
+
+def _write_notices(
+    connection: Connection, now: int, alert_id: int, event: str, text: str, channels: Collection[str]
+) -> None:
+    made = {"alert_id": alert_id, "event": event, "text": text, "at": now, "due_at": now, "attempts": 0, "error": ""}
+    many: list[Mapping[str, Any]] = [{**made, "id": secrets.token_hex(16), "channel": each} for each in channels]
+    if many:
+        connection.execute(insert(alert_notices), many)
+
+
+def _delay(moment: Moment) -> int:
+    return int(moment.settings.alert_delay_seconds * SECOND)
+
+
+def _alert(row: Row[Any]) -> Alert:
+    condition = CONDITIONS.get(row.condition)
+    return Alert(
+        row.condition,
+        condition.severity if condition else Severity.WARNING,
+        row.subject,
+        row.text,
+        row.since,
+        row.last_seen_at,
+        row.notified_at,
+        row.resolved_at,
+    )
