@@ -25,7 +25,7 @@ from mooring.errors import ConfigurationError
 from mooring.identity.credentials import Credentials
 from mooring.jobs.turns import Turns
 from mooring.jobs.work import Work
-from mooring.observe.alerts.watch import Watch
+from mooring.observe.alerts.watchman import Watchman
 from mooring.observe.denials.recorder import Recorder
 from mooring.observe.metrics import Metrics
 from mooring.probe.schedule import Prober
@@ -61,7 +61,7 @@ class Parts:
     collector: Collector
     registry: Registry
     prober: Prober
-    watch: Watch
+    watchman: Watchman
     metrics: Metrics
     denials: Recorder
     readiness: Readiness
@@ -101,8 +101,8 @@ def assemble(settings: Settings) -> Parts:
     )
     collector = Collector(database, store, clock, configuration)
     prober = Prober(database, clock, configuration, replica, metrics)
-    watch = Watch(database, clock, configuration, background.SOURCES)
-    works = background.works(database, clock, configuration, collector, prober, watch, metrics)
+    watchman = Watchman(database, clock, configuration, background.SOURCES)
+    works = background.works(database, clock, configuration, collector, prober, watchman, metrics)
     engine = background.engine(settings, works, metrics, clock)
     return Parts(
         settings=settings,
@@ -124,7 +124,7 @@ def assemble(settings: Settings) -> Parts:
             database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
         ),
         prober=prober,
-        watch=watch,
+        watchman=watchman,
         metrics=metrics,
         denials=Recorder(replica, clock.now),
         readiness=readiness,

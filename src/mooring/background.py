@@ -14,7 +14,7 @@ from mooring.observe.alerts.conditions import Source
 from mooring.observe.alerts.keys import keys
 from mooring.observe.alerts.refusals import refusals
 from mooring.observe.alerts.replicas import replicas
-from mooring.observe.alerts.watch import Watch
+from mooring.observe.alerts.watchman import Watchman
 from mooring.observe.denials.sweep import SWEEP_SECONDS as DENIALS_SECONDS
 from mooring.observe.denials.sweep import sweep as sweep_denials
 from mooring.observe.metrics import Metrics
@@ -37,7 +37,7 @@ def works(
     configuration: Configuration,
     collector: Collector,
     prober: Prober,
-    watch: Watch,
+    watchman: Watchman,
     metrics: Metrics,
 ) -> Sequence[Work]:
     async def sweep_refresh_tokens() -> None:
@@ -50,7 +50,7 @@ def works(
             lambda: configuration.settings.collection_interval_seconds,
         ),
         Work("refresh_tokens", sweep_refresh_tokens, lambda: SWEEP_SECONDS),
-        Work("alerts", watch.turn, lambda: watch.seconds),
+        Work("alerts", watchman.turn, lambda: watchman.seconds),
         Work("probe", prober.turn, partial(schedule.look_seconds, configuration)),
         Work("denials", partial(sweep_denials, database, clock, configuration), lambda: DENIALS_SECONDS),
     ]

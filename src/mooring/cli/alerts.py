@@ -62,7 +62,7 @@ def send_test(data: Data = None, config: Config = None) -> None:
 
 
 async def _tests(parts: Parts, names: Sequence[str]) -> Sequence[tuple[str, str]]:
-    sender = await parts.watch.sender()
+    sender = await parts.watchman.sender()
     found = []
     for name in names:
         now = parts.clock.now()

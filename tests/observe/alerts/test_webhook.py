@@ -45,7 +45,7 @@ def test_who_is_told_what(open_site: OpenSite, told: Webhook) -> None:
     site = open_site(alert_webhook=told.url)
     break_store(site)
     for _ in range(3):
-        site.run(site.parts.watch.turn())
+        site.run(site.parts.watchman.turn())
     assert told_of(told.posts) == [("firing", "replica_not_ready"), ("firing", "store_failing")]
     critical = next(post for post in told.posts if post.json["severity"] == "critical")
     assert critical.path.endswith(told.token)
@@ -55,7 +55,7 @@ def test_who_is_told_what(open_site: OpenSite, told: Webhook) -> None:
     assert found["registry"] == "https://registry.example"
     assert found["remedy"]
     mend_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     assert told_of(told.posts[2:]) == [("resolved", "replica_not_ready"), ("resolved", "store_failing")]
     assert len({post.json["id"] for post in told.posts}) == 4
     assert len({post.json["alert"] for post in told.posts}) == 2
@@ -63,7 +63,7 @@ def test_who_is_told_what(open_site: OpenSite, told: Webhook) -> None:
 
 def posted(site: Site, told: Webhook) -> Post:
     break_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     return next(post for post in told.posts if b"store_failing" in post.body)
 
 
@@ -78,7 +78,7 @@ def test_slack_reads_no_markup_of_a_reason(open_site: OpenSite, told: Webhook) -
     site = open_site(alert_webhook=told.url, alert_webhook_form="slack")
     failed = {"store": "<!channel> & <https://thief.example|look>"}
     site.write(heartbeat.beat, site.now, "registry-1/1-a", Pulse(ready=False, failed=failed))
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     for post in told.posts:
         assert "&lt;!channel&gt; &amp; &lt;https" in post.json["text"]
 
@@ -105,7 +105,7 @@ def test_a_binary_cloud_event(open_site: OpenSite, told: Webhook) -> None:
     """Section 3.1 of its HTTP binding: attributes are headers, percent-encoded where they must be."""
     site = open_site(alert_webhook=told.url, alert_webhook_form="cloudevents-binary")
     site.write(heartbeat.beat, site.now, "kaï 100%/1-a", STORE)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     post = next(post for post in told.posts if post.json["condition"] == "replica_not_ready")
     assert {f"ce-{name}": value for name, value in REQUIRED.items()}.items() <= post.headers.items()
     assert post.headers["content-type"] == "application/json"
@@ -117,13 +117,13 @@ def test_one_that_refuses_is_asked_again(open_site: OpenSite, told: Webhook) -> 
     site = open_site(alert_webhook=told.url)
     told.status = 503
     break_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     assert errors(site) == ["the webhook answered 503"] * 2
     told.status = 200
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     assert told.posts == [], "not at once"
     due_now(site)
-    site.run(site.parts.watch.deliver())
+    site.run(site.parts.watchman.deliver())
     assert len(told.posts) == 2
     assert {post.json["id"] for post in told.posts} == {post.json["id"] for post in told.refused}
 
@@ -131,10 +131,10 @@ def test_one_that_refuses_is_asked_again(open_site: OpenSite, told: Webhook) -> 
 def test_a_process_that_dies_before_it_tells_leaves_that_to_the_next(open_site: OpenSite, told: Webhook) -> None:
     first = open_site(alert_webhook=told.url)
     break_store(first)
-    first.run(first.parts.watch.look())
+    first.run(first.parts.watchman.look())
     second = open_site(alert_webhook=told.url)
-    second.run(second.parts.watch.turn())
-    first.run(first.parts.watch.turn())
+    second.run(second.parts.watchman.turn())
+    first.run(first.parts.watchman.turn())
     assert told_of(told.posts) == [("firing", "replica_not_ready"), ("firing", "store_failing")]
 
 
@@ -146,7 +146,7 @@ def test_the_address_is_told_to_nobody(
     site = open_site(alert_webhook=url)
     told.status = status
     break_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     kept = [
         *errors(site),
         json.dumps(site.read(notices.undelivered)),
@@ -162,7 +162,7 @@ def test_the_address_is_told_to_nobody(
 def test_a_private_address_is_asked_only_where_that_is_meant(open_site: OpenSite, url: str) -> None:
     site = open_site(alert_webhook=url, alert_private=False)
     break_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     assert errors(site) == ["the webhook has a private address: set alert_private if that is meant"] * 2
 
 
@@ -174,7 +174,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_asked(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
     site = open_site(alert_webhook=f"http://rebound.example:{told.port}/", alert_private=False)
     break_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     assert told.posts == []
     assert all("private address" in error for error in errors(site))
 
@@ -182,18 +182,18 @@ def test_a_name_that_leads_to_a_private_address_is_not_asked(
 def test_a_channel_that_is_taken_away_waits_for_a_replica_that_has_it(open_site: OpenSite, told: Webhook) -> None:
     with_it, without = open_site(alert_webhook=told.url), open_site()
     break_store(with_it)
-    with_it.run(with_it.parts.watch.look())
-    without.run(without.parts.watch.deliver())
+    with_it.run(with_it.parts.watchman.look())
+    without.run(without.parts.watchman.deliver())
     assert errors(without) == ["this replica has no such channel"] * 2
     due_now(without)
-    with_it.run(with_it.parts.watch.deliver())
+    with_it.run(with_it.parts.watchman.deliver())
     assert len(told.posts) == 2
 
 
 def test_nothing_is_written_where_nothing_is_wrong(open_site: OpenSite, told: Webhook) -> None:
     site = open_site(alert_webhook=told.url)
     mend_store(site)
-    site.run(site.parts.watch.turn())
+    site.run(site.parts.watchman.turn())
     assert told.posts == []
     assert site.read(state.active) == []
     assert site.now > SECOND

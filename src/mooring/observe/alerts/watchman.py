@@ -18,7 +18,7 @@ from mooring.observe.alerts.notices import Notice
 log = structlog.get_logger("mooring")
 
 
-class Watch:
+class Watchman:
     def __init__(
         self, database: Database, clock: Clock, configuration: Configuration, sources: Sequence[Source]
     ) -> None:
