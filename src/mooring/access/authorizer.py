@@ -1,6 +1,6 @@
 """May this caller do this to that repository? The only place where `/v2` requests are allowed or refused."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mooring.access.caller import Caller
 from mooring.access.permissions import SCOPE_ACTIONS
@@ -8,8 +8,7 @@ from mooring.access.standing import Standing, Standings
 from mooring.refusals import Reason, Refused
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     project_id: int
     permissions: Standing
 

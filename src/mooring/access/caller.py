@@ -32,6 +32,9 @@ class Caller:
         return not self.subject
 
 
+NOBODY = Caller()
+
+
 class Callers:
     """Reads Authorization headers. Remembers the tokens it verified until they expire."""
 
@@ -39,37 +42,39 @@ class Callers:
         self._credentials = credentials
         self._keys = keys
         self._clock = clock
-        self._verified: OrderedDict[bytes, AccessToken] = OrderedDict()
+        self._verified: OrderedDict[bytes, Caller] = OrderedDict()
 
     async def identify(self, request: HTTPConnection) -> Caller:
         """Nobody when there is no header. Raises Refused for a header that proves nothing."""
-        headers = request.headers.getlist("authorization")
+        headers = [value for name, value in request.scope["headers"] if name == b"authorization"]
         if not headers:
-            return Caller()
+            return NOBODY
         if len(headers) > 1 or len(headers[0]) > LONGEST_HEADER:
             raise Refused(Reason.MALFORMED)
-        scheme, _, value = headers[0].partition(" ")
+        proof = hashlib.sha256(headers[0]).digest()
+        known = self._verified.get(proof)
+        if known is not None and known.token is not None and known.token.expires_at >= self._clock.seconds():
+            return known
+        scheme, _, value = headers[0].decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
-            return await self._of_token(value.strip())
+            return await self._of_token(value.strip(), proof)
         if scheme.lower() == "basic":
             name, secret = decode_basic(value.strip())
             account = await self._credentials.prove(name, secret, source(request))
             return Caller(account.subject, account.name)
         raise Refused(Reason.MALFORMED, "The Authorization header is neither Basic nor Bearer.")
 
-    async def _of_token(self, text: str) -> Caller:
-        name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-        token = self._verified.get(name)
-        if token is None or token.expires_at < self._clock.seconds():
-            try:
-                token = await self._verify(text)
-            except Refused as refused:
-                refused.facts = {**tokens.seen(text), "time": self._clock.seconds()}
-                raise
-            self._verified[name] = token
-            while len(self._verified) > REMEMBERED_TOKENS:
-                self._verified.popitem(last=False)
-        return Caller(token.subject, token.name, token)
+    async def _of_token(self, text: str, proof: bytes) -> Caller:
+        try:
+            token = await self._verify(text)
+        except Refused as refused:
+            refused.facts = {**tokens.seen(text), "time": self._clock.seconds()}
+            raise
+        caller = Caller(token.subject, token.name, token)
+        self._verified[proof] = caller
+        while len(self._verified) > REMEMBERED_TOKENS:
+            self._verified.popitem(last=False)
+        return caller
 
     async def _verify(self, text: str) -> AccessToken:
         key = await self._keys.find(tokens.key_id(text))

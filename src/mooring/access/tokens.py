@@ -37,7 +37,7 @@ class AccessToken:
     expires_at: int
 
     def grants(self, name: str, action: str, type_: str = "repository") -> bool:
-        return any(scope.type == type_ and scope.name == name and action in scope.actions for scope in self.scopes)
+        return any(scope.name == name and scope.type == type_ and action in scope.actions for scope in self.scopes)
 
 
 def issue(

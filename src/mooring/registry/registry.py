@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -42,8 +43,7 @@ class Registry:
         return int(self.settings.collection_delay_seconds * 1_000_000)
 
 
-@dataclass(frozen=True)
-class Visit:
+class Visit(NamedTuple):
     """One request that was allowed: who came, to which repository, and with what rights there."""
 
     caller: Caller

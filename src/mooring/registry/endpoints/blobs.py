@@ -1,5 +1,3 @@
-from collections.abc import Mapping
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -7,6 +5,7 @@ from starlette.types import Receive, Scope, Send
 from mooring.access.permissions import PUSH
 from mooring.errors import BlobUnknown, Conflict, MethodNotAllowed, Unavailable
 from mooring.http.body import send_body
+from mooring.http.prepared import Headers, Prepared, is_known
 from mooring.registry import blobs
 from mooring.registry.blobs import Blob
 from mooring.registry.digests import parse_digest
@@ -14,28 +13,28 @@ from mooring.registry.endpoints.ranges import ByteRange, parse_range
 from mooring.registry.registry import Registry, Visit
 from mooring.storage import ObjectMissing, Store
 
+_ALWAYS = (
+    (b"accept-ranges", b"bytes"),
+    (b"cache-control", b"private, max-age=31536000, immutable"),
+    (b"content-type", b"application/octet-stream"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
 
 async def get_blob(registry: Registry, request: Request, visit: Visit) -> Response:
-    digest = str(parse_digest(visit.reference))
-    blob = await registry.database.read(blobs.find, visit.repository, digest)
+    blob = await registry.database.read(blobs.find, visit.repository, str(parse_digest(visit.reference)))
     if blob is None:
         raise BlobUnknown
     await _keep(registry, visit, blob)
-    headers = {
-        "docker-content-digest": digest,
-        "etag": f'"{digest}"',
-        "accept-ranges": "bytes",
-        "cache-control": "private, max-age=31536000, immutable",
-        "content-type": "application/octet-stream",
-        "x-content-type-options": "nosniff",
-    }
-    if f'"{digest}"' in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
+    digest = blob.digest.encode()
+    headers = [(b"docker-content-digest", digest), (b"etag", b'"%b"' % digest), *_ALWAYS]
+    if is_known(request.scope, digest):
+        return Prepared(304, headers)
     part = parse_range(request.headers.get("range"), blob.size) if blob.size else None
     if request.method == "HEAD":
-        return Response(headers={**headers, "content-length": str(blob.size)})
+        return Prepared(200, [*headers, (b"content-length", b"%d" % blob.size)])
     if elsewhere := await registry.store.address(blob.object_key):
-        return Response(status_code=307, headers={"location": elsewhere, "docker-content-digest": digest})
+        return Response(status_code=307, headers={"location": elsewhere, "docker-content-digest": blob.digest})
     return BlobResponse(registry.store, blob, part, headers, registry.settings.body_timeout_seconds)
 
 
@@ -58,21 +57,21 @@ async def _keep(registry: Registry, visit: Visit, blob: Blob) -> None:
         await registry.database.write(blobs.renew, now, blob.repository_id, blob.digest, delay)
 
 
-class BlobResponse(Response):
+class BlobResponse(Prepared):
     """A blob or a part of it."""
 
     def __init__(
-        self, store: Store, blob: Blob, part: ByteRange | None, headers: Mapping[str, str], patience_seconds: float
+        self, store: Store, blob: Blob, part: ByteRange | None, headers: Headers, patience_seconds: float
     ) -> None:
         self._store = store
         self._blob = blob
         self._part = part
         self._patience = patience_seconds
         length = part.length if part else blob.size
-        own = {"content-length": str(length)}
+        own = [(b"content-length", b"%d" % length)]
         if part:
-            own["content-range"] = f"bytes {part.start}-{part.end}/{blob.size}"
-        super().__init__(status_code=206 if part else 200, headers={**headers, **own})
+            own.append((b"content-range", b"bytes %d-%d/%d" % (part.start, part.end, blob.size)))
+        super().__init__(206 if part else 200, [*headers, *own])
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         await self._require_whole()

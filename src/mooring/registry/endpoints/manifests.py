@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from mooring.errors import DigestInvalid, ManifestUnknown, UriTooLong
 from mooring.http.body import read_body
+from mooring.http.prepared import Prepared, is_known
 from mooring.registry import manifest_index
 from mooring.registry.digests import Digest, digest_of, parse_digest
 from mooring.registry.manifest_index import Push, StoredManifest
@@ -21,20 +22,20 @@ async def get_manifest(registry: Registry, request: Request, visit: Visit) -> Re
     found = await _find(registry, visit, tag)
     if found is None:
         raise ManifestUnknown(f"{visit.repository} has no manifest {visit.reference[:160]}.")
-    headers = {
-        "content-type": found.media_type,
-        "docker-content-digest": found.digest,
-        "etag": f'"{found.digest}"',
-        "content-length": str(len(found.body)),
-        "x-content-type-options": "nosniff",
-    }
-    if f'"{found.digest}"' in request.headers.get("if-none-match", ""):
-        del headers["content-length"]
-        return Response(status_code=304, headers=headers)
+    digest = found.digest.encode()
+    headers = [
+        (b"content-type", found.media_type.encode("latin-1")),
+        (b"docker-content-digest", digest),
+        (b"etag", b'"%b"' % digest),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if is_known(request.scope, digest):
+        return Prepared(304, headers)
+    headers.append((b"content-length", b"%d" % len(found.body)))
     if request.method == "HEAD":
-        return Response(headers=headers)
+        return Prepared(200, headers)
     registry.pulls.note(found, tag, registry.clock.now())
-    return Response(found.body, headers=headers)
+    return Prepared(200, headers, found.body)
 
 
 async def put_manifest(registry: Registry, request: Request, visit: Visit) -> Response:
