@@ -22,6 +22,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tests.server import free_port
+
 LOCK_SECONDS: Final = 1.5
 LEEWAY_SECONDS: Final = 60
 HOUR: Final = 3600.0
@@ -108,6 +110,7 @@ class Core:
     directory: Callable[[], bool] = lambda: True
     """Whether LDAP answers this time."""
     token_delay: float = 0
+    running: bool = True
     port: int = 0
     locks: dict[str, float] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -260,7 +263,7 @@ async def v2(core: Core, request: web.Request) -> web.Response:
     bare = f'Bearer realm="{realm}",service="harbor-registry"'
     if not path:
         if name:
-            return web.Response(status=200, headers={"Docker-Distribution-Api-Version": "registry/2.0"})
+            return await behind(core, request, "", "")
         refused = 'Basic realm="harbor"' if authorization else bare
         return fault(401, "UNAUTHORIZED", "unauthorized: unauthorized", {"Www-Authenticate": refused})
     repository, _, rest = path.partition("/blobs/")
@@ -336,10 +339,17 @@ async def behind(core: Core, request: web.Request, repository: str, rest: str) -
         core.log.append("failed to set accepted blob size for session, connection refused")
         return internal()
     if core.registry_password != registry.password:
-        detail = [{"Type": "repository", "Class": "", "Name": repository, "Action": each} for each in ("pull", "push")]
-        body = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required", "detail": detail}]}
+        actions = ("pull", "push") if request.method == "POST" else ("pull",)
+        detail = [{"Type": "repository", "Class": "", "Name": repository, "Action": each} for each in actions]
+        body: dict[str, list[dict[str, Any]]] = {
+            "errors": [{"code": "UNAUTHORIZED", "message": "authentication required", "detail": None}]
+        }
+        if repository:
+            body["errors"][0]["detail"] = detail
         headers = {"Www-Authenticate": 'Basic realm="harbor-registry-basic-realm"'}
         return web.json_response(body, status=401, headers=headers)
+    if not repository:
+        return web.json_response({}, headers={"Docker-Distribution-Api-Version": "registry/2.0"})
     if not rest.startswith("uploads/"):
         return fault(404, "BLOB_UNKNOWN", "blob unknown to registry")
     return upload(registry, request, repository, rest.removeprefix("uploads/"))
@@ -354,7 +364,7 @@ def upload(registry: Registry, request: web.Request, repository: str, session: s
         location = f"{scheme}://{request.host}/v2/{repository}/blobs/uploads/{session}?_state={state}"
         return web.Response(status=202, headers={"Location": location, "Range": "0-0"})
     if request.query.get("_state") != hashlib.sha256(registry.http_secret.encode()).hexdigest():
-        return fault(400, "BLOB_UPLOAD_INVALID", "blob upload invalid")
+        return fault(404, "BLOB_UPLOAD_INVALID", "blob upload invalid")
     if session not in registry.uploads:
         return fault(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
     if request.method == "DELETE":
@@ -451,6 +461,9 @@ class Balancer:
     forwarded_proto: str = "http"
     host: str = ""
     """What it writes into Host; empty leaves it alone."""
+    tries_another: bool = True
+    instead: Callable[[web.Request], web.Response | None] = lambda _: None
+    """What it answers by itself."""
     port: int = 0
     turn: int = 0
 
@@ -473,13 +486,16 @@ class Balancer:
             headers.pop("Authorization", None)
         if self.truncates_authorization and headers.get("Authorization", "").startswith("Bearer"):
             headers["Authorization"] = headers["Authorization"][:300]
+        if (own := self.instead(request)) is not None:
+            return own
         for _ in self.cores:
             try:
                 return await self._try(request, session, headers)
-            except aiohttp.ServerDisconnectedError:
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectorError):
                 # nginx tries the next one where nothing was sent yet
-                continue
-        return web.Response(status=502)
+                if not self.tries_another:
+                    break
+        return web.Response(status=502, text="<html>502 Bad Gateway</html>", content_type="text/html")
 
     async def _try(
         self, request: web.Request, session: aiohttp.ClientSession, headers: Mapping[str, str]
@@ -526,7 +542,7 @@ def built(key: Key, other_key: Key) -> Harbor:
 async def served(harbor: Harbor, stack: AsyncExitStack) -> None:
     """Starts it on free ports, until the stack is left."""
     for core in harbor.cores:
-        core.port = await _listen(_application(core), stack)
+        core.port = await _listen(_application(core), stack) if core.running else free_port()
     session = await stack.enter_async_context(
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False

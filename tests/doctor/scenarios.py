@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import aiohttp
+from aiohttp import web
 
 from mooring.doctor.outside.harbor import Question
 from mooring.egress.credentials import Credentials
@@ -194,6 +195,29 @@ def registry_down(harbor: Harbor) -> None:
     harbor.cores[0].registry.up = False
 
 
+def core_stopped(harbor: Harbor) -> None:
+    harbor.second.running = False
+
+
+def core_stopped_and_no_other_tried(harbor: Harbor) -> None:
+    core_stopped(harbor)
+    harbor.balancer.tries_another = False
+
+
+def answered_in_front(method: str, path: str, status: int) -> Break:
+    """By a proxy or firewall, with a page of its own."""
+
+    def instead(request: web.Request) -> web.Response | None:
+        if request.path.startswith(path) and method in {"*", request.method}:
+            return web.Response(status=status, text="<html>no registry</html>", content_type="text/html")
+        return None
+
+    def broken(harbor: Harbor) -> None:
+        harbor.balancer.instead = instead
+
+    return broken
+
+
 def both(*breaks: Break) -> Break:
     def broken(harbor: Harbor) -> None:
         for each in breaks:
@@ -282,6 +306,11 @@ SCENARIOS: Final = (
     Scenario("an older core panics", "RC23", older_core_panics),
     Scenario("tokens come too late", "RC24", slow, timeout_seconds=2),
     Scenario("registry down", "?", registry_down),
+    Scenario("a core stopped", "?", core_stopped),
+    Scenario("a core stopped, no other one tried, nobody", "?", core_stopped_and_no_other_tried, nobody_at_entrance),
+    Scenario("/v2/ leads to a page", "?", answered_in_front("*", "/v2/", 200), nobody_at_entrance),
+    Scenario("a firewall before /v2/", "?", answered_in_front("*", "/v2/", 403), nobody_at_entrance),
+    Scenario("writes not let through", "?", answered_in_front("POST", "/v2/", 405), entrance_only),
     Scenario("wrong password", "?", asked=lambda q: replace(q, credentials=Credentials("dev1", "wrong", "test"))),
     Scenario("keys and clocks", "RC1 RC2", both(other_key, clock(90))),
     Scenario("keys, scheme and storage", "RC1 RC10 RC14", both(other_key, external_https, own_storage)),

@@ -157,7 +157,7 @@ def test_a_file_of_this_machine_is_not_taken_for_two_nodes(tmp_path: Path) -> No
         path.write_text(path.read_text().replace("/data/secret/core/private_key.pem", str(shared)))
     seen = asyncio.run(gather(Wanted(directories=(tmp_path / "node1", tmp_path / "node2"))))
     assert all(instance.token_key is None for instance in seen.instances)
-    assert any(str(shared) in gap.what for gap in seen.gaps)
+    assert any(str(shared) in gap.what.en for gap in seen.gaps)
 
 
 def test_several_cores_in_one_directory(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_bundles_under_two_keys_compare_what_is_no_secret(tmp_path: Path) -> Non
     files = [collected(first, Marker()), collected(second, Marker(), other_key)]
     seen = joined([bundle.read(file) for file in files])
     assert causes(diagnose(seen)) == {"RC1"}, "public halves compare, hashes of other keys do not"
-    assert any("--key-file" in gap.why for gap in seen.gaps)
+    assert any("--key-file" in gap.why.en for gap in seen.gaps)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"format": "mooring-doctor-bundle", "version": 9}', b"\xff\xfe"])

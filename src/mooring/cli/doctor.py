@@ -50,7 +50,7 @@ def collect(
     bundle.write(file, seen)
     print(f"{file} is written. Examine it with: mooring doctor --bundle {file}")
     for gap in seen.gaps:
-        print(f"not looked at: {gap.what}: {gap.why}")
+        print(f"not looked at: {gap.what.en}: {gap.why.en}")
 
 
 @fixes.command("harbor-token-key")

@@ -1,14 +1,19 @@
 """The options that say what `mooring doctor` looks at."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mooring.cli.opened import opened
+from mooring.cli.options import Config, Data
 from mooring.cli.origins import credentials, origin
 from mooring.doctor.gathering import Wanted
+from mooring.doctor.here import Here, Manner
 from mooring.doctor.inside.marks import marker
 from mooring.doctor.kubernetes import kubeconfig as kubeconfigs
 from mooring.doctor.outside.harbor import SAMPLES, Question
@@ -55,6 +60,16 @@ Compose = Annotated[
 ]
 Logs = Annotated[list[Path] | None, Option("--logs", help="Log file of a core or registry; give each.")]
 Bundles = Annotated[list[Path] | None, Option("--bundle", help="File of `mooring doctor collect`; give each.")]
+HereOption = Annotated[
+    bool, Option("--here", help="Examine the Mooring whose settings these are: its database, and its store.")
+]
+Store = Annotated[
+    Manner,
+    Option(
+        "--store",
+        help="How much of the store --here compares with the index: some blobs, all sizes, every byte, or nothing.",
+    ),
+]
 KeyFile = Annotated[
     Path | None,
     Option(
@@ -86,6 +101,10 @@ def wanted(
     logs: Logs = None,
     bundle: Bundles = None,
     key_file: KeyFile = None,
+    here: HereOption = False,
+    store: Store = "sample",
+    data: Data = None,
+    config: Config = None,
 ) -> Wanted:
     """What the options ask for. Raises Invalid."""
     if target and harbor:
@@ -116,7 +135,14 @@ def wanted(
         namespace=namespace or (access.namespace if access else "") or "default",
         access=access,
         marker=marker(key_file),
+        here=partial(_opened, config, data, store) if here else None,
     )
+
+
+@contextmanager
+def _opened(config: Path | None, data: Path | None, manner: Manner) -> Iterator[Here]:
+    with opened(config, data) as parts:
+        yield Here(parts.database, parts.store, parts.clock, parts.configuration.settings, manner)
 
 
 def looking(command: Callable[..., None]) -> Callable[..., None]:

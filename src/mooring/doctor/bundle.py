@@ -9,7 +9,7 @@ from mooring.doctor.observations import Observations
 from mooring.errors import ConfigurationError
 
 FORMAT: Final = "mooring-doctor-bundle"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Bundle(msgspec.Struct, frozen=True):

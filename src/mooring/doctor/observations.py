@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mooring.doctor.census import Census
+from mooring.doctor.texts import Text
+from mooring.egress.certificates import Certificate
+
 Component = Literal["core", "registry", "registryctl", "jobservice", "other"]
 
 
@@ -150,6 +154,39 @@ class Asked:
     """Of a Mooring; a Harbor has none."""
     keyrings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     """By door: every set of keys that was published there, in the order of their ids."""
+    census: Census | None = None
+    """What a Mooring tells its administrator."""
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    """By door, of those that speak https."""
+
+
+@dataclass(frozen=True)
+class StoreFault:
+    """Something that the index names and the store does not have whole. See `registry.audit`."""
+
+    kind: str
+    what: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StoreLook:
+    """The store against the index."""
+
+    manner: Literal["sample", "sizes", "bytes"]
+    looked_at: int
+    """Blobs."""
+    faults: tuple[StoreFault, ...] = ()
+    """The first of them."""
+    fault_count: int = 0
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A Mooring examined with its own settings."""
+
+    census: Census | None = None
+    store: StoreLook | None = None
 
 
 @dataclass(frozen=True)
@@ -278,8 +315,8 @@ class Kubernetes:
 class Gap:
     """What could not be looked at, and why."""
 
-    what: str
-    why: str
+    what: Text
+    why: Text
 
 
 @dataclass(frozen=True)
@@ -292,6 +329,7 @@ class Observations:
     logs: tuple[LogHit, ...] = ()
     logs_read: tuple[str, ...] = ()
     kubernetes: Kubernetes | None = None
+    installation: Installation | None = None
     gaps: tuple[Gap, ...] = ()
     key_id: str = ""
     """Names the key of the hashes: marks of two bundles compare only under one."""

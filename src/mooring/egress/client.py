@@ -61,6 +61,10 @@ class Egress:
         self._policy = policy
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
     async def __aenter__(self) -> Self:
         resolver = None if self._policy.private else PublicResolver()
         connector = aiohttp.TCPConnector(

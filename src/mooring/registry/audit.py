@@ -1,11 +1,12 @@
 """Proof that nothing acknowledged is missing: every manifest's blobs exist, with the right digest and size."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, exists, func, select
 
 from mooring.database import Database
 from mooring.registry.digests import digest_of, new_hash, parse_digest
@@ -22,6 +23,10 @@ from mooring.registry.tables import (
 from mooring.storage import ObjectMissing, Store
 
 PAGE = 500
+RUNS = 20
+"""Places that a sample begins at."""
+SMALL = 16 << 20
+"""Bytes of a blob that a sample reads."""
 KEY_LENGTH = 32
 
 MANIFEST = (manifests.c.id, manifests.c.digest, manifests.c.repository_id, repositories.c.name)
@@ -45,6 +50,24 @@ async def audit(database: Database, store: Store, *, read_bytes: bool) -> AsyncI
         yield Fault("missing_blob", row.wanted, f"it is not in {row.name}, but {await _names(database, row)} needs it")
     async for fault in _blobs(database, store, read_bytes):
         yield fault
+
+
+async def sampled(database: Database, store: Store, rows: Rows) -> AsyncIterator[Fault]:
+    """Every fault of these blobs (see `sample`): their sizes, and the bytes of small ones."""
+    for row in rows:
+        async for fault in _of_blob(database, store, row, row.size <= SMALL):
+            yield fault
+
+
+def sample(connection: Connection, count: int) -> Rows:
+    """Some of the blobs, or all of them where there are no more: runs from random places, since digests are spread
+    evenly.
+    """
+    if blob_count(connection) <= count:
+        return _blobs_after(connection, "", count)
+    places = [f"sha256:{secrets.token_hex(4)}" for _ in range(RUNS)]
+    rows = [row for place in places for row in _blobs_after(connection, place, count // RUNS)]
+    return list({row.digest: row for row in rows}.values())
 
 
 async def orphans(database: Database, keys: Sequence[str]) -> set[str]:
@@ -71,15 +94,20 @@ async def _blobs(database: Database, store: Store, read_bytes: bool) -> AsyncIte
     while rows := await database.read(_blob_page, last):
         for row in rows:
             last = row.digest
-            text = await _blob_fault(store, row.digest, row.object_key, row.size, read_bytes)
-            # Collection may have taken it since the page was read.
-            still_there = bool(text) and await database.read(_still_there, row.digest, row.object_key)
-            if still_there:
-                users = await database.read(blob_users, row.digest)
-                yield Fault(
-                    "wrong_blob", row.digest, f"{text}; {f'needed by {users}' if users else 'nothing needs it'}"
-                )
+            async for fault in _of_blob(database, store, row, read_bytes):
+                yield fault
         await asyncio.sleep(0)
+
+
+async def _of_blob(
+    database: Database, store: Store, row: Row[*tuple[Any, ...]], read_bytes: bool
+) -> AsyncIterator[Fault]:
+    text = await _blob_fault(store, row.digest, row.object_key, row.size, read_bytes)
+    # Collection may have taken it since the page was read.
+    still_there = bool(text) and await database.read(_still_there, row.digest, row.object_key)
+    if still_there:
+        users = await database.read(blob_users, row.digest)
+        yield Fault("wrong_blob", row.digest, f"{text}; {f'needed by {users}' if users else 'nothing needs it'}")
 
 
 async def _names(database: Database, manifest: Row[*tuple[Any, ...]]) -> str:
@@ -108,6 +136,14 @@ def _manifest_page(connection: Connection, last: int) -> Rows:
 
 def _blob_page(connection: Connection, last: str) -> Rows:
     return connection.execute(select(blobs).where(blobs.c.digest > last).order_by(blobs.c.digest).limit(PAGE)).all()
+
+
+def _blobs_after(connection: Connection, place: str, count: int) -> Rows:
+    return connection.execute(select(blobs).where(blobs.c.digest > place).order_by(blobs.c.digest).limit(count)).all()
+
+
+def blob_count(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(blobs)).scalar_one()
 
 
 def _unlinked_references(connection: Connection) -> Rows:

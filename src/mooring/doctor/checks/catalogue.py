@@ -5,15 +5,19 @@ from typing import Final
 
 from mooring.doctor.checks import (
     addresses,
+    answers,
     backends,
     clocks,
+    cluster,
     keys,
     lines,
     logins,
     objects,
+    refusals,
     replicas,
     sessions,
     settings,
+    store,
     uploads,
 )
 from mooring.doctor.findings import Check, Finding
@@ -30,7 +34,15 @@ def _check(
 
 _LOGGED: Final = " ".join(dict.fromkeys(signature.cause for signature in SIGNATURES))
 
+ADDRESSES: Final = (
+    _check("answers", "does every address answer", "每个地址是否应答", "", "address", answers.silent),
+    _check("certificates", "is every certificate one that clients take", "每个证书是否能被客户端接受", "", "https", answers.certificates),
+)  # fmt: skip
+
 OUTSIDE: Final = (
+    _check("gateways", "is there a core behind every answer", "每次应答背后是否都有 core", "", "http", answers.gateways),
+    _check("registry-path", "does /v2/ lead to Harbor", "/v2/ 是否通向 Harbor", "", "http", answers.registry_path),
+    _check("writes", "may a good token open an upload", "有效令牌能否打开上传", "", "token", answers.writes),
     _check("keys", "do all cores sign tokens with one key", "所有 core 是否用同一把密钥签名", "RC1", "http", keys.several_keys),
     _check("signing", "can every core sign tokens", "每个 core 是否都能签发令牌", "RC1", "http", keys.unable_to_sign),
     _check("crossing", "is a token of one core taken by the others", "一个 core 的令牌是否被其他 core 接受", "", "login", keys.unexplained),
@@ -89,6 +101,14 @@ MOORING: Final = (
     _check("replica-warnings", "does a replica warn of something", "副本是否有警告", "", "mooring", replicas.warnings),
     _check("keyrings", "do all replicas publish one keyring", "所有副本公布的密钥是否相同", "", "mooring", replicas.keyrings),
     _check("replica-tokens", "is a token of one replica taken by the others", "一个副本的令牌是否被其他副本接受", "", "mooring", replicas.tokens),
+    _check("members", "is every replica that the cluster knows there and ready", "集群所知的每个副本是否都在且就绪", "", "census", cluster.members),
+    _check("replica-versions", "do all replicas have one version", "所有副本的版本是否相同", "", "census", cluster.versions),
+    _check("configuration", "do all replicas have one configuration", "所有副本的配置是否相同", "", "census", cluster.configuration),
+    _check("replica-keys", "does every replica hold every signing key", "每个副本是否都持有全部签名密钥", "", "census", cluster.keys),
+    _check("replica-clocks", "are the replicas' clocks right", "各副本的时钟是否准确", "", "census", cluster.clocks),
+    _check("queues", "is the work of the cluster done in time", "集群的后台工作是否及时完成", "", "census", cluster.queues),
+    _check("refusals", "what was refused in the last day", "最近一天拒绝了什么", "", "census", refusals.of_the_last_day),
+    _check("store", "does the store have what the index names", "存储是否包含索引所列的数据", "", "store", store.store),
 )  # fmt: skip
 
-CHECKS: Final = (*MOORING, *OUTSIDE, *INSIDE, *KUBERNETES)
+CHECKS: Final = (*ADDRESSES, *MOORING, *OUTSIDE, *INSIDE, *KUBERNETES)

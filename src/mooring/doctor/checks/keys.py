@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mooring.doctor.checks.readings import (
     all_kids,
+    by_registry,
     challenge,
     clock_spread,
     crossings,
@@ -75,6 +76,7 @@ def unexplained(seen: Observations) -> Iterator[Finding]:
         for crossing in shown
         if crossing.answer.status == 401
         and (challenge(crossing.answer) or "").startswith("Basic")
+        and not by_registry(crossing.answer)
         and crossing.taker in direct | taken
     ]
     if not refused:

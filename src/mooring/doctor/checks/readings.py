@@ -116,6 +116,11 @@ def challenge(answer: Answer) -> str | None:
     return answer.headers.get("www-authenticate")
 
 
+def by_registry(answer: Answer) -> bool:
+    """Whether a 401 is distribution's own, of a core's credential rather than of the client's."""
+    return answer.status == 401 and REGISTRY_REALM in (challenge(answer) or "")
+
+
 def authorized_answers(door: Door) -> Iterable[Answer]:
     """Answers to requests that carried an Authorization."""
     return (*door.reads, *door.uploads, *((door.mount,) if door.mount else ()))

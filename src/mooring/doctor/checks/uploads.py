@@ -6,7 +6,7 @@ from typing import Final
 from mooring.doctor.checks.readings import (
     REGISTRY_REALM,
     authorized_answers,
-    challenge,
+    by_registry,
     crossings,
     doors,
     grants,
@@ -23,8 +23,8 @@ SHORT_LIFE_SECONDS: Final = 300
 
 def registry_credential(seen: Observations) -> Iterator[Finding]:
     for door in doors(seen):
-        asked = [*authorized_answers(door), *_states(seen, door.name)]
-        refused = [answer for answer in asked if _by_registry(answer)]
+        asked = [*authorized_answers(door), *_shown_at(seen, door.name)]
+        refused = [answer for answer in asked if by_registry(answer)]
         if refused:
             yield named(
                 "RC9",
@@ -45,7 +45,8 @@ def shared_uploads(seen: Observations) -> Iterator[Finding]:
         answer = crossing.answer
         if answer.status not in {400, 404} or "BLOB_UPLOAD" not in answer.body:
             continue
-        secret = answer.status == 400
+        # Distribution 2.8 answers a state that it can't verify with this code and 404, others with 400.
+        secret = "BLOB_UPLOAD_INVALID" in answer.body
         yield named(
             "RC14",
             "certain",
@@ -108,9 +109,7 @@ def _opens(door: Door) -> bool:
     return any(answer.status == 202 for answer in door.uploads)
 
 
-def _by_registry(answer: Answer) -> bool:
-    return answer.status == 401 and REGISTRY_REALM in (challenge(answer) or "")
-
-
-def _states(seen: Observations, taker: str) -> Sequence[Answer]:
-    return [crossing.answer for crossing in crossings(seen, "upload") if crossing.taker == taker]
+def _shown_at(seen: Observations, taker: str) -> Sequence[Answer]:
+    """Of tokens too: a core passes `GET /v2/` of who is logged in on to its registry."""
+    shown = (*crossings(seen, "token"), *crossings(seen, "upload"))
+    return [crossing.answer for crossing in shown if crossing.taker == taker]

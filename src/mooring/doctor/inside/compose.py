@@ -15,6 +15,7 @@ from mooring.doctor.inside.logs import read, searched
 from mooring.doctor.inside.marks import Marker
 from mooring.doctor.inside.storage import described
 from mooring.doctor.observations import Component, Gap, Instance
+from mooring.doctor.texts import Text, same
 from mooring.errors import ConfigurationError
 
 FILES: Final = ("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "compose.yml")
@@ -49,6 +50,13 @@ class Service:
     siblings: frozenset[str] = frozenset()
 
 
+_AMBIGUOUS: Final = Text(
+    "several directories name this one file of this machine: put each node's copy below its directory",
+    "多个目录都指向本机的这一个文件：请把各节点的副本放到各自目录之下",
+)
+_NOT_HERE: Final = Text("the file is not on this machine", "该文件不在本机上")
+
+
 def examine(directories: Sequence[Path], marker: Marker) -> Found:
     """Raises ConfigurationError for a directory that has no Harbor."""
     names = _names(directories)
@@ -56,8 +64,7 @@ def examine(directories: Sequence[Path], marker: Marker) -> Found:
     found = Found()
     ambiguous = _ambiguous(services)
     for path in sorted(ambiguous):
-        why = "several directories name this one file of this machine: put each node's copy below its directory"
-        found.gaps.append(Gap(path, why))
+        found.gaps.append(Gap(same(path), _AMBIGUOUS))
     cores = [service for service in services if service.component == "core"]
     for service in services:
         found.instances.append(_instance(service, cores, marker, ambiguous, found.gaps))
@@ -191,7 +198,7 @@ def _content(service: Service, path: str, ambiguous: set[str], gaps: list[Gap]) 
     try:
         return place.read_bytes()
     except OSError as error:
-        gaps.append(Gap(f"{service.name}: {place}", str(error.strerror)))
+        gaps.append(Gap(same(f"{service.name}: {place}"), same(str(error.strerror))))
         return None
 
 
@@ -225,7 +232,7 @@ def _with_core_files(
         if any((service.directory / each).exists() for each in ("data", "secret")):
             token_key = judged(path, None)
         else:
-            gaps.append(Gap(f"{service.name}: {path}", "the file is not on this machine"))
+            gaps.append(Gap(same(f"{service.name}: {path}"), _NOT_HERE))
     key = _content(service, service.environment.get("KEY_PATH") or "/etc/core/key", ambiguous, gaps)
     files = {}
     if key is not None:
@@ -271,7 +278,7 @@ def _search_logs(directory: Path, node: str, found: Found, *, alone: bool) -> No
             try:
                 found.logs += searched(place, read(path))
             except OSError as error:
-                found.gaps.append(Gap(str(path), str(error.strerror)))
+                found.gaps.append(Gap(same(str(path)), same(str(error.strerror))))
             else:
                 found.logs_read.append(place)
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from mooring.doctor.kubernetes.kubeconfig import Access
 from mooring.doctor.observations import Gap, Grant
-from mooring.doctor.outside.asking import SERVICE, answer
+from mooring.doctor.outside.asking import SERVICE, answer, content
 from mooring.doctor.outside.tokens import decoded
+from mooring.doctor.texts import same
 from mooring.egress.client import Egress, Reply
 from mooring.errors import Unavailable
 
@@ -58,14 +59,15 @@ class Cluster:
         gaps = []
         for kind, path in KINDS.items():
             reply = await self.get(path.format(namespace=namespace))
-            if reply.status == 200:
-                found[kind] = json.loads(reply.body).get("items") or ()
+            listed = content(reply)
+            if isinstance(listed, dict):
+                found[kind] = listed.get("items") or ()
             elif kind == "pods":
                 raise Unavailable(f"The pods of {namespace} can't be listed at {self.access.url}: {_why(reply)}")
             else:
-                gaps.append(Gap(kind, _why(reply)))
-        version = await self.get("/version")
-        number = str(json.loads(version.body).get("gitVersion", "")) if version.status == 200 else ""
+                gaps.append(Gap(same(kind), same(_why(reply))))
+        version = content(await self.get("/version"))
+        number = str(version.get("gitVersion", "")) if isinstance(version, dict) else ""
         return Objects(namespace, number, found), gaps
 
     async def log(self, namespace: str, pod: str, container: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from mooring.doctor.observations import Asked, Crossing, Door, Gap, Grant, Token
@@ -11,6 +11,9 @@ from mooring.doctor.outside.asking import Line
 from mooring.doctor.outside.doors import Way, account, knock, log_in, look
 from mooring.doctor.outside.mooring import examine_replicas, is_mooring
 from mooring.doctor.outside.projects import candidates
+from mooring.doctor.texts import Text, same
+from mooring.egress import certificates
+from mooring.egress.certificates import Certificate
 from mooring.egress.client import Egress
 from mooring.egress.credentials import Credentials
 from mooring.errors import Unavailable
@@ -39,17 +42,20 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     all_ways = await _knock(egress, question)
     _require_no_redirect(all_ways)
     gaps = [
-        Gap(f"{way.door.name} ({way.door.url})", f"no answer: {way.door.ping.trouble} {way.door.ping.detail}".strip())
+        Gap(same(f"{way.door.name} ({way.door.url})"), _no_answer(way.door))
         for way in all_ways
         if not way.door.ping.status
     ]
     ways = [way for way in all_ways if way.door.ping.status]
+    shown = await _certificates(egress, all_ways)
+    if not ways and not any(each.refused for each in shown.values()):
+        raise Unavailable("; ".join(f"{gap.what.en}: {gap.why.en}" for gap in gaps))
     if not ways:
-        raise Unavailable("; ".join(f"{gap.what}: {gap.why}" for gap in gaps))
+        return Asked(question.entrance, "", _silent(all_ways), certificates=shown), tuple(gaps)
     credentials = question.credentials
     if await is_mooring(ways[0].line):
         asked, more = await examine_replicas(ways, question.entrance, question.samples, credentials)
-        return asked, (*gaps, *more)
+        return replace(asked, doors=(*asked.doors, *_silent(all_ways)), certificates=shown), (*gaps, *more)
     _require_harbor(ways)
     ways = list(
         await asyncio.gather(
@@ -70,6 +76,7 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
         repository_was_named=bool(question.repository),
         mount_from=question.mount_from,
         longest_upload_seconds=question.longest_upload_seconds,
+        certificates=shown,
     )
     return asked, (*gaps, *missing)
 
@@ -157,7 +164,7 @@ async def _try(
                 for way in ways
             ]
     else:
-        gaps.append(Gap("uploads", _why_no_uploads(question, bool(known), bool(pushing))))
+        gaps.append(Gap(Text("uploads", "上传"), _why_no_uploads(question, bool(known), bool(pushing))))
     found += await crossings.show_csrf(ways)
     return ways, found, gaps
 
@@ -167,17 +174,31 @@ def _can_cancel(held: Sequence[Held], text: str, repository: str) -> bool:
     return any(each.text == text and "delete" in each.claims.access.get(repository, ()) for each in held)
 
 
-def _why_no_uploads(question: Question, logged_in: bool, may_push: bool) -> str:
+def _why_no_uploads(question: Question, logged_in: bool, may_push: bool) -> Text:
     if question.uploads == "never":
-        return "--no-upload was given"
+        return Text("--no-upload was given", "指定了 --no-upload")
     if question.credentials is None:
-        return "no credentials were given"
+        return Text("no credentials were given", "未提供凭据")
     if may_push:
-        return (
+        return Text(
             "the account may push and not delete, so that an upload could not be cancelled: --upload opens it all the "
-            "same, and the registry removes it after a week"
+            "same, and the registry removes it after a week",
+            "该账号可以推送但不能删除，因此无法取消上传：--upload 仍会打开上传，registry 会在一周后将其清除",
         )
-    return "the account may push to no project that was tried" if logged_in else "no login gave a token"
+    if logged_in:
+        return Text("the account may push to no project that was tried", "该账号对尝试过的项目均无推送权限")
+    return Text("no login gave a token", "没有一次登录得到令牌")
+
+
+def _no_answer(door: Door) -> Text:
+    told = f"{door.ping.trouble} {door.ping.detail}".strip()
+    return Text(f"no answer: {told}", f"没有应答：{told}")
+
+
+async def _certificates(egress: Egress, ways: Sequence[Way]) -> dict[str, Certificate]:
+    secure = [way for way in ways if way.door.url.startswith("https:")]
+    found = await asyncio.gather(*(certificates.shown(way.door.url, egress.policy) for way in secure))
+    return {way.door.name: each for way, each in zip(secure, found, strict=True) if each is not None}
 
 
 def _require_harbor(ways: Sequence[Way]) -> None:

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
+from mooring.doctor.census import Census
 from mooring.doctor.observations import Asked, Crossing, Gap, Replica
 from mooring.doctor.outside.asking import Line, content
 from mooring.doctor.outside.crossings import show_tokens
 from mooring.doctor.outside.doors import Way, account
 from mooring.doctor.outside.repeating import repeated
+from mooring.doctor.texts import Text
 from mooring.egress.credentials import Credentials
 
 SETTLED_SECONDS: Final = 3.0
@@ -38,6 +40,7 @@ async def examine_replicas(
         await asyncio.sleep(SETTLED_SECONDS)
         keyrings = await _keyrings(ways, samples)
     crossings, gaps = await _crossings(ways, credentials)
+    census, missing = await _census(ways, credentials)
     asked = Asked(
         entrance=entrance,
         repository="",
@@ -46,8 +49,35 @@ async def examine_replicas(
         account=account(credentials, ways),
         replicas=tuple(replicas.values()),
         keyrings=keyrings,
+        census=census,
     )
-    return asked, tuple(gaps)
+    return asked, (*gaps, *missing)
+
+
+async def _census(ways: Sequence[Way], credentials: Credentials | None) -> tuple[Census | None, tuple[Gap, ...]]:
+    """What the cluster tells its administrator, by the first door that tells it."""
+    if credentials is None:
+        return None, (Gap(_CENSUS, Text("no credentials were given", "未提供凭据")),)
+    status = 0
+    for way in ways:
+        reply = await way.line.ask("GET", "/api/v2.0/cluster", authorization=credentials.header)
+        if reply.status == 200:
+            try:
+                return msgspec.convert(content(reply), Census, strict=False), ()
+            except msgspec.ValidationError:
+                return None, (
+                    Gap(_CENSUS, Text("its answer can't be read: another version?", "无法读取其应答：版本不同？")),
+                )
+        status = status or reply.status
+    known: Final = {
+        401: Text("the credentials were refused", "凭据被拒绝"),
+        403: Text("the account is no administrator", "该账号不是管理员"),
+        404: Text("this version does not tell", "此版本不提供"),
+    }
+    return None, (Gap(_CENSUS, known.get(status, Text(f"the answer was {status}", f"应答为 {status}"))),)
+
+
+_CENSUS: Final = Text("what the cluster knows of itself", "集群自身的信息")
 
 
 async def _keyrings(ways: Sequence[Way], samples: int) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -56,23 +86,37 @@ async def _keyrings(ways: Sequence[Way], samples: int) -> dict[str, tuple[tuple[
 
         async def once(way: Way = way) -> tuple[str, ...]:
             keys = content(await way.line.ask("GET", "/.well-known/jwks.json"))
-            return tuple(sorted(str(key.get("kid")) for key in keys["keys"])) if isinstance(keys, dict) else ()
+            return _kids(keys.get("keys")) if isinstance(keys, dict) else ()
 
         seen = await repeated(2 if way.door.direct else samples, once)
         found[way.door.name] = tuple(dict.fromkeys(keys for keys in seen if keys))
     return found
 
 
+def _kids(keys: Any) -> tuple[str, ...]:
+    return tuple(sorted(str(key.get("kid")) for key in keys if isinstance(key, dict))) if isinstance(keys, list) else ()
+
+
 async def _crossings(ways: Sequence[Way], credentials: Credentials | None) -> tuple[list[Crossing], list[Gap]]:
     if credentials is None:
-        return [], [Gap("tokens of one replica at the others", "no credentials were given")]
+        return [], [
+            Gap(
+                Text("tokens of one replica at the others", "一个副本的令牌在其他副本"),
+                Text("no credentials were given", "未提供凭据"),
+            )
+        ]
     held, gaps = [], []
     for way in ways:
         grant, text = await way.line.token((), credentials)
         if text and grant.token:
             held.append((way.door.name, text, grant.token))
         else:
-            gaps.append(Gap(f"a token of {way.door.name}", f"the login was answered with {grant.answer.status}"))
+            gaps.append(
+                Gap(
+                    Text(f"a token of {way.door.name}", f"{way.door.name} 的令牌"),
+                    Text(f"the login was answered with {grant.answer.status}", f"登录的应答为 {grant.answer.status}"),
+                )
+            )
     return await show_tokens(ways, held), gaps
 
 
@@ -93,6 +137,10 @@ def _replica(door: str, found: dict[str, Any]) -> Replica | None:
         name=str(found["replica"]),
         door=door,
         ready=bool(found.get("ready")),
-        failed={str(name): str(text) for name, text in (found.get("failed") or {}).items()},
-        warnings={str(name): str(text) for name, text in (found.get("warnings") or {}).items()},
+        failed=_texts(found.get("failed")),
+        warnings=_texts(found.get("warnings")),
     )
+
+
+def _texts(found: Any) -> dict[str, str]:
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}

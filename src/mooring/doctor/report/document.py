@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from mooring.doctor.checks.cluster import censuses
+from mooring.doctor.checks.refusals import told
 from mooring.doctor.examination import Diagnosis, Looked
 from mooring.doctor.findings import Finding
 from mooring.doctor.report.words import NEEDS
@@ -23,7 +25,8 @@ def document(diagnosis: Diagnosis, language: Language) -> dict[str, Any]:
         else {"name": account.name, "source": account.source, "sent_to": list(account.sent_to)},
         "findings": [_finding(finding, language) for finding in diagnosis.findings],
         "checks": [_check(looked, language) for looked in diagnosis.looked],
-        "gaps": [{"what": gap.what, "why": gap.why} for gap in seen.gaps],
+        "refusals": [told(each).of(language) for census in censuses(seen) for each in census.refusals],
+        "gaps": [{"what": gap.what.of(language), "why": gap.why.of(language)} for gap in seen.gaps],
     }
 
 
@@ -42,11 +45,11 @@ def _finding(finding: Finding, language: Language) -> dict[str, Any]:
 
 
 def _check(looked: Looked, language: Language) -> dict[str, Any]:
-    state = "missing" if looked.missing else "found" if looked.found else "clear"
+    state = "broken" if looked.broken else "missing" if looked.missing else "found" if looked.found else "clear"
     return {
         "id": looked.check.id,
         "question": looked.check.question.of(language),
         "causes": list(looked.check.causes),
         "state": state,
-        "needs": [NEEDS[need].of(language) for need in looked.missing],
+        "needs": [NEEDS[need].of(language) for need in looked.missing] or [looked.broken][: bool(looked.broken)],
     }

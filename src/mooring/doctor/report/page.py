@@ -56,6 +56,10 @@ def _body(report: dict[str, Any], language: Language) -> Iterator[str]:
         causes = escape(" ".join(check["causes"]))
         yield f"<tr><td>{escape(check['question'])}</td><td>{causes}</td><td>{state}</td></tr>"
     yield "</table>"
+    if report["refusals"]:
+        yield f"<h2>{tell('refusals')}</h2><ul>"
+        yield from (f"<li>{escape(line)}</li>" for line in report["refusals"])
+        yield "</ul>"
     if report["gaps"]:
         yield f"<h2>{tell('gaps')}</h2><ul>"
         yield from (f"<li>{escape(gap['what'])}: {escape(gap['why'])}</li>" for gap in report["gaps"])

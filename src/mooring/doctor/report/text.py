@@ -36,6 +36,10 @@ def _lines(report: dict[str, Any], language: Language) -> Iterator[str]:
         needs = f" {' / '.join(check['needs'])}" if check["needs"] else ""
         causes = f" [{' '.join(check['causes'])}]" if check["causes"] else ""
         yield f"  {check['question']}{causes}: {state}{needs}"
+    if report["refusals"]:
+        yield ""
+        yield f"{tell('refusals')}:"
+        yield from (f"  {line}" for line in report["refusals"])
     if report["gaps"]:
         yield ""
         yield f"{tell('gaps')}:"

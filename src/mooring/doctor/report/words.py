@@ -14,6 +14,7 @@ HEADINGS: Final = {
     "related": Text("Also known as", "另见"),
     "harmless": Text("Pushes go through all the same, so far.", "目前推送仍可正常进行。"),
     "checks": Text("What was looked at", "检查内容"),
+    "refusals": Text("Refused in the last day, by reason", "最近一天的拒绝，按原因"),
     "gaps": Text("What could not be looked at", "未能检查的内容"),
     "sent": Text("The credentials of {name} (from {source}) were sent to {places} and nowhere else.",
                  "{name} 的凭据 (来自 {source}) 只发送给了 {places}。"),
@@ -31,6 +32,7 @@ CONFIDENCE: Final = {
 STATES: Final = {
     "found": Text("found", "有发现"),
     "clear": Text("clear", "正常"),
+    "broken": Text("could not be judged:", "无法判断："),
     "missing": Text("not looked at, needs", "未检查，需要"),
 }
 
@@ -49,6 +51,10 @@ NEEDS: Final = {
     "versions": Text("credentials, or the pods' images", "凭据或 Pod 的镜像"),
     "instances": Text("--compose, --namespace or a bundle", "--compose、--namespace 或收集的文件"),
     "logs": Text("logs", "日志"),
-    "mooring": Text("a Mooring", "Mooring"),
+    "mooring": Text("the address of a Mooring", "Mooring 的地址"),
+    "census": Text("credentials of an administrator, or --here", "管理员凭据，或 --here"),
+    "store": Text("--here", "--here"),
+    "address": Text("an address", "地址"),
+    "https": Text("an address with https", "https 地址"),
     "kubernetes": Text("--namespace", "--namespace"),
 }
