@@ -73,15 +73,13 @@ def key_id(token: str) -> str:
 
 def seen(token: str) -> dict[str, Any]:
     """What a token says of itself, believed or not: never its signature. Empty where it can't be read."""
-    try:
-        header, claims = (_read(part) for part in token[:LONGEST].split(".")[:2])
-    except (ValueError, TypeError, RecursionError):
-        return {}
+    parts = token[:LONGEST].split(".")
+    header, claims = (_read(part) for part in (*parts, "", "")[:2])
     told = {name: header[name] for name in SEEN_IN_HEADER if name in header}
     told |= {name: claims[name] for name in SEEN_CLAIMS if name in claims}
     access = claims.get("access")
     entries = [each for each in access if isinstance(each, dict)] if isinstance(access, list) else []
-    return {**told, "granted": [_scope(each) for each in entries[:MOST_SEEN]]}
+    return {**told, "granted": [_scope(each) for each in entries[:MOST_SEEN]]} if told else {}
 
 
 def verify(token: str, key: SigningKey, *, audience: str, now: int) -> AccessToken:
@@ -117,11 +115,12 @@ def _refused(reason: Reason, claims: dict[str, Any]) -> Refused:
 
 
 def _read(part: str) -> dict[str, Any]:
-    """Raises ValueError and TypeError."""
-    found = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    if not isinstance(found, dict):
-        raise TypeError("a part of a token is an object")
-    return found
+    """Empty where it can't be."""
+    try:
+        found = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _scope(entry: dict[str, Any]) -> str:

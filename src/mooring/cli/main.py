@@ -6,7 +6,21 @@ import typer
 from rich.console import Console
 
 from mooring import __version__
-from mooring.cli import alerts, checks, cluster, configuration, doctor, keys, master_key, probe, serve, store, users
+from mooring.cli import (
+    alerts,
+    checks,
+    cluster,
+    configuration,
+    denials,
+    doctor,
+    explain,
+    keys,
+    master_key,
+    probe,
+    serve,
+    store,
+    users,
+)
 from mooring.errors import MooringError
 
 application = typer.Typer(
@@ -30,6 +44,8 @@ application.add_typer(doctor.application, name="doctor")
 application.add_typer(master_key.application, name="master-key")
 application.add_typer(store.application, name="store")
 application.command("probe")(probe.probe)
+application.command("denials")(denials.denials)
+application.command("explain")(explain.explain)
 application.command("gc")(checks.collect)
 application.command("check")(checks.check)
 

@@ -24,7 +24,7 @@ Key = tuple[Reason, str, str, str]
 
 @dataclass(frozen=True)
 class Limits:
-    samples: int = 5
+    samples: int = 20
     """Rows of the same refusals in one window, before the rest is counted."""
     rows: int = 500
     """Of one window: what is new beyond that is counted by reason alone."""
