@@ -64,7 +64,17 @@ def probe(
         realms=tuple(origin(each) for each in allow_realm or ()),
     )
     policy = Policy(private=True, timeout_seconds=timeout, authority=ca_file, verify=not insecure)
-    runs = asyncio.run(run_probe(plan, policy, _progress))
+    runs: list[Run] = []
+
+    def seen(run: Run) -> None:
+        # On standard error, while it runs: standard output is the result alone.
+        print(report.line(run), file=sys.stderr, flush=True)
+        runs.append(run)
+
+    try:
+        asyncio.run(run_probe(plan, policy, seen))
+    except KeyboardInterrupt:
+        print("Interrupted. This is what was found so far.", file=sys.stderr, flush=True)
     match output:
         case "text":
             _table(runs)
@@ -74,12 +84,7 @@ def probe(
             print(report.as_junit(runs), end="")
         case "prometheus":
             print(report.as_prometheus(runs), end="")
-    raise typer.Exit(1 if report.failed(runs) else 0)
-
-
-def _progress(run: Run) -> None:
-    """On standard error, while it runs: standard output is the result alone."""
-    print(report.line(run), file=sys.stderr, flush=True)
+    raise typer.Exit((1 if report.failed(runs) else 0) if runs else 2)
 
 
 def _table(runs: Sequence[Run]) -> None:

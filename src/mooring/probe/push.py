@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from mooring.egress.client import Egress, Reply
 from mooring.probe.authority import Holder
 from mooring.probe.image import MANIFEST_TYPE, Image, digest_of, make_image
 
 SHOWN: Final = 300
+REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
+MOST_REDIRECTIONS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Pusher:
     repository: str
     steps: list[Step] = field(default_factory=list)
     turn: int = 0
+    begun: list[str] = field(default_factory=list)
+    """Places of uploads that have not ended."""
+    named: bool = False
+    """Whether a manifest was sent: there may be one to delete."""
 
     async def run(self) -> Run:
         started = time.monotonic()
@@ -72,11 +79,13 @@ class Pusher:
         await self._mount(digest_of(whole))
         headers = {"content-type": MANIFEST_TYPE}
         path = f"/v2/{self.repository}/manifests/{image.tag}"
+        self.named = True
         await self._ask("manifest", "PUT", path, {201}, headers=headers, body=image.manifest)
 
     async def _upload(self, content: bytes, *, chunks: int) -> None:
         """Each request goes to the other endpoint: an upload begun here is continued there."""
         reply = await self._ask("upload", "POST", f"/v2/{self.repository}/blobs/uploads/", {202})
+        self.begun.append(self._place(reply))
         step = -(-len(content) // chunks)
         for start in range(0, len(content), step) if chunks > 1 else ():
             piece = content[start : start + step]
@@ -85,12 +94,14 @@ class Pusher:
                 "content-range": f"{start}-{start + len(piece) - 1}",
             }
             reply = await self._ask("chunk", "PATCH", self._place(reply), {202}, headers=headers, body=piece)
+            self.begun[-1] = self._place(reply)
         place = self._place(reply)
         joint = "&" if "?" in place else "?"
         rest = content if chunks == 1 else b""
         headers = {"content-type": "application/octet-stream"}
         path = f"{place}{joint}digest={digest_of(content)}"
         await self._ask("blob", "PUT", path, {201}, headers=headers, body=rest)
+        self.begun.pop()
 
     async def _mount(self, digest: str) -> None:
         """A registry may decline a mount by opening an upload, which is then cancelled."""
@@ -104,18 +115,35 @@ class Pusher:
         reply = await self._ask("pull manifest", "GET", path, {200}, headers={"accept": MANIFEST_TYPE})
         self._compare("pull manifest", reply, image.manifest)
         for content in (*image.layers, image.config):
-            reply = await self._ask("pull blob", "GET", f"/v2/{self.repository}/blobs/{digest_of(content)}", {200, 307})
-            if reply.status == 200:
-                self._compare("pull blob", reply, content)
+            path = f"/v2/{self.repository}/blobs/{digest_of(content)}"
+            reply = await self._ask("pull blob", "GET", path, {200, *REDIRECTIONS})
+            self._compare("pull blob", await self._followed(reply), content)
+
+    async def _followed(self, reply: Reply) -> Reply:
+        """Where a registry sends pulls elsewhere, as to its bucket: without credentials, which are not for it."""
+        place = self.steps[-1].endpoint
+        for _ in range(MOST_REDIRECTIONS):
+            if reply.status not in REDIRECTIONS:
+                break
+            place = urljoin(place, reply.header("location") or "")
+            reply = await self.egress.ask("GET", place)
+            parts = urlsplit(place)
+            fine = reply.status == 200 or reply.status in REDIRECTIONS
+            # Not the whole address: a signed one is as good as a password for a while.
+            self._note("redirected", f"{parts.scheme}://{parts.netloc}", reply, "" if fine else _told(reply))
+            if not fine:
+                raise Failed
+        return reply
 
     async def _clean(self, image: Image) -> None:
         """What can't be deleted is left to the registry: many allow nobody to delete."""
-        try:
-            await self._ask(
-                "delete", "DELETE", f"/v2/{self.repository}/manifests/{image.digest}", {200, 202, 401, 403, 404, 405}
-            )
-        except Failed:
-            return
+        places = [("abort", place, set(range(600))) for place in self.begun]
+        if self.named:
+            path = f"/v2/{self.repository}/manifests/{image.digest}"
+            places.append(("delete", path, {200, 202, 401, 403, 404, 405}))
+        for name, place, good in places:
+            with suppress(Failed):
+                await self._ask(name, "DELETE", place, good)
 
     async def _ask(
         self,
