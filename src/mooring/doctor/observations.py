@@ -66,6 +66,7 @@ class Info:
     auth_mode: str = ""
     version: str = ""
     external_url: str = ""
+    read_only: bool = False
 
 
 @dataclass(frozen=True)

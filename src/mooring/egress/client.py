@@ -4,6 +4,7 @@ It follows no redirect, takes no proxy or password from the environment, ends in
 and goes to public addresses alone unless it is told that private ones are meant.
 """
 
+import math
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -72,9 +73,6 @@ class Egress:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(
-                total=self._policy.timeout_seconds, connect=min(10, self._policy.timeout_seconds)
-            ),
             headers={"user-agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -95,8 +93,11 @@ class Egress:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         limit: int = BODY_LIMIT,
+        timeout_seconds: float | None = None,
     ) -> Reply:
-        """Never raises for what another server or the network does: `trouble` says it."""
+        """Never raises for what another server or the network does: `trouble` says it. `timeout_seconds` may be shorter than
+        the policy's.
+        """
         assert self._session is not None, "used outside its `async with`"
         started, clock = time.time(), time.monotonic()
 
@@ -106,7 +107,12 @@ class Egress:
         try:
             self._require_allowed(url)
             async with self._session.request(
-                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=_patience(min(timeout_seconds or math.inf, self._policy.timeout_seconds)),
             ) as answer:
                 content = await _read(answer, limit)
                 found = tuple((name, value) for name, value in answer.headers.items())
@@ -131,6 +137,10 @@ class Egress:
         # The client asks no resolver about an address, so it is looked at here.
         if not self._policy.private and is_address(host) and not is_public(host):
             raise AddressRefused(f"{host} is not a public address")
+
+
+def _patience(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, connect=min(10, seconds))
 
 
 async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -40,11 +40,12 @@ class Place:
 
 
 def place(url: str) -> Place:
-    parts = urlsplit(url)
+    """Empty for what is no address: it is none that clients use either."""
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = None
+        return Place("", "", None)
     return Place(parts.scheme.lower(), (parts.hostname or "").lower(), port or PORTS.get(parts.scheme.lower()))
 
 

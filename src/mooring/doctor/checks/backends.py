@@ -118,7 +118,10 @@ def overload(seen: Observations) -> Iterator[Finding]:
 
 def registry_down(seen: Observations) -> Iterator[Finding]:
     for door in doors(seen):
-        failed = [answer for answer in authorized_answers(door) if answer.status in {502, 503, 504}]
+        asked = authorized_answers(door)
+        failed = [answer for answer in asked if answer.status in {502, 503, 504}]
+        if any(grant.token for grant in door.anonymous):
+            failed += [answer for answer in asked if answer.trouble in {"timeout", "closed"}]
         if failed:
             health = _unhealthy(door, "registry")
             yield Finding(

@@ -1,8 +1,9 @@
 """One question of one door."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,12 +28,21 @@ BODY_KEPT: Final = 2000
 SERVICE: Final = "harbor-registry"
 
 
+HURRIED_SECONDS: Final = ((8, 0.0), (4, 2.0), (2, 5.0))
+"""After so many answers that did not come, how long the next one is waited for; in the end nothing more is asked."""
+
+
 @dataclass(frozen=True)
 class Line:
-    """A way to one door. Nothing is ever sent to another origin than `url`."""
+    """A way to one door. Nothing is ever sent to another origin than `url`.
+
+    A door that hangs is not waited for again and again: see `HURRIED_SECONDS`.
+    """
 
     egress: Egress
     url: str
+    missed: list[str] = field(default_factory=list)
+    """Questions that were not answered in time."""
 
     async def ask(
         self, method: str, path: str, *, authorization: str | None = None, headers: Mapping[str, str] | None = None
@@ -43,7 +53,18 @@ class Line:
         if authorization is not None:
             sent["authorization"] = authorization
         body = b"" if method in {"POST", "PUT", "PATCH"} else None
-        return await self.egress.ask(method, self.url + path, headers=sent, body=body, limit=1 << 20)
+        seconds = self._patience()
+        if seconds == 0:
+            return Reply(0, (), b"", time.time(), 0, "skipped", f"{len(self.missed)} answers had not come")
+        reply = await self.egress.ask(
+            method, self.url + path, headers=sent, body=body, limit=1 << 20, timeout_seconds=seconds
+        )
+        if reply.trouble == "timeout":
+            self.missed.append(f"{method} {path.partition('?')[0]}")
+        return reply
+
+    def _patience(self) -> float | None:
+        return next((seconds for times, seconds in HURRIED_SECONDS if len(self.missed) >= times), None)
 
     async def look(
         self, method: str, path: str, *, authorization: str | None = None, headers: Mapping[str, str] | None = None
@@ -73,5 +94,5 @@ def content(reply: Reply) -> Any:
     """The JSON of an answer; None when it is none."""
     try:
         return json.loads(reply.body) if reply.status == 200 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

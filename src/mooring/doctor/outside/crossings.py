@@ -1,5 +1,6 @@
 """What one door gave, shown at the others."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,19 +22,22 @@ CSRF_PATH: Final = "/c/userExists"
 
 async def show_tokens(ways: Sequence[Way], held: Sequence[tuple[str, str, Token]]) -> list[Crossing]:
     """`held`: who gave it, the token, its claims. Each is asked about at every door."""
-    found = []
-    for taker in ways:
+
+    async def at(taker: Way) -> list[Crossing]:
+        found = []
         for giver, text, claims in held:
 
-            async def once(line: Line = taker.line, text: str = text) -> Answer:
-                return await line.look("GET", "/v2/", authorization=f"Bearer {text}")
+            async def once(text: str = text) -> Answer:
+                return await taker.line.look("GET", "/v2/", authorization=f"Bearer {text}")
 
             answers = await repeated(2 if taker.door.direct else ENTRANCE_TIMES, once)
             found += [
                 Crossing("token", giver, taker.door.name, each, kid=claims.kid, issued_at=claims.issued_at)
                 for each in answers
             ]
-    return found
+        return found
+
+    return [each for found in await asyncio.gather(*map(at, ways)) for each in found]
 
 
 async def read_absent(way: Way, repository: str, token: str) -> Way:
@@ -134,7 +138,10 @@ async def _cancel(ways: Sequence[Way], place: str, tokens: dict[str, str]) -> No
 
 def _place(opened: Answer) -> str:
     """The path of an upload, wherever its Location points: it is asked for at the doors alone."""
-    parts = urlsplit(opened.headers.get("location", ""))
+    try:
+        parts = urlsplit(opened.headers.get("location", ""))
+    except ValueError:
+        return ""
     if not parts.path.startswith("/v2/"):
         return ""
     return parts.path + (f"?{parts.query}" if parts.query else "")

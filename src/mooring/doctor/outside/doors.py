@@ -10,6 +10,7 @@ from mooring.doctor.observations import Account, Answer, Door, Grant, Info
 from mooring.doctor.outside.asking import Line, content
 from mooring.doctor.outside.projects import compared, listed
 from mooring.doctor.outside.repeating import repeated
+from mooring.doctor.shapes import mapping, sequence, word
 from mooring.egress.credentials import Credentials
 
 SLOW_SECONDS: Final = 1.4
@@ -104,22 +105,19 @@ def _too_slow(found: list[Grant]) -> bool:
 
 
 async def _components(line: Line) -> dict[str, str]:
-    found = content(await line.ask("GET", "/api/v2.0/health"))
-    if not isinstance(found, dict):
-        return {}
+    found = mapping(content(await line.ask("GET", "/api/v2.0/health")))
     return {
-        str(each.get("name")): str(each.get("error") or each.get("status"))
-        for each in found.get("components") or ()
-        if isinstance(each, dict)
+        word(each.get("name")): word(each.get("error") or each.get("status"))
+        for each in map(mapping, sequence(found.get("components")))
+        if each.get("name")
     }
 
 
 async def _info(line: Line, authorization: str | None) -> Info:
-    found = content(await line.ask("GET", "/api/v2.0/systeminfo", authorization=authorization))
-    if not isinstance(found, dict):
-        return Info()
+    found = mapping(content(await line.ask("GET", "/api/v2.0/systeminfo", authorization=authorization)))
     return Info(
-        auth_mode=str(found.get("auth_mode") or ""),
-        version=str(found.get("harbor_version") or ""),
-        external_url=str(found.get("external_url") or ""),
+        auth_mode=word(found.get("auth_mode")),
+        version=word(found.get("harbor_version")),
+        external_url=word(found.get("external_url")),
+        read_only=found.get("read_only") is True,
     )

@@ -78,7 +78,7 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
         longest_upload_seconds=question.longest_upload_seconds,
         certificates=shown,
     )
-    return asked, (*gaps, *missing)
+    return asked, (*gaps, *missing, *_given_up(ways))
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,7 @@ async def _try(
     newest = {each.giver: each.text for each in held}
     distinct = {(each.giver, each.claims.kid): each for each in known}
     found += await crossings.show_tokens(ways, [(each.giver, each.text, each.claims) for each in distinct.values()])
-    ways = [
-        await crossings.read_absent(way, repository, newest[way.door.name]) if way.door.name in newest else way
-        for way in ways
-    ]
+    ways = list(await asyncio.gather(*(_read(way, repository, newest.get(way.door.name)) for way in ways)))
     pushing = {each.giver: each.text for each in known if "push" in each.claims.access.get(repository, ())}
     ending = {name: text for name, text in pushing.items() if _can_cancel(held, text, repository)}
     opening = {"cancelled": ending, "always": pushing, "never": {}}[question.uploads]
@@ -167,6 +164,10 @@ async def _try(
         gaps.append(Gap(Text("uploads", "上传"), _why_no_uploads(question, bool(known), bool(pushing))))
     found += await crossings.show_csrf(ways)
     return ways, found, gaps
+
+
+async def _read(way: Way, repository: str, token: str | None) -> Way:
+    return way if token is None else await crossings.read_absent(way, repository, token)
 
 
 def _can_cancel(held: Sequence[Held], text: str, repository: str) -> bool:
@@ -188,6 +189,21 @@ def _why_no_uploads(question: Question, logged_in: bool, may_push: bool) -> Text
     if logged_in:
         return Text("the account may push to no project that was tried", "该账号对尝试过的项目均无推送权限")
     return Text("no login gave a token", "没有一次登录得到令牌")
+
+
+def _given_up(ways: Sequence[Way]) -> list[Gap]:
+    """Doors that hung: what was asked there in vain, and what was then left unasked."""
+    return [
+        Gap(
+            same(f"{way.door.name} ({way.door.url})"),
+            Text(
+                f"{len(way.line.missed)} answers did not come in time, the first to {way.line.missed[0]}",
+                f"{len(way.line.missed)} 次应答超时，首次为 {way.line.missed[0]}",
+            ),
+        )
+        for way in ways
+        if way.line.missed
+    ]
 
 
 def _no_answer(door: Door) -> Text:

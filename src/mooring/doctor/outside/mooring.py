@@ -12,6 +12,7 @@ from mooring.doctor.outside.asking import Line, content
 from mooring.doctor.outside.crossings import show_tokens
 from mooring.doctor.outside.doors import Way, account
 from mooring.doctor.outside.repeating import repeated
+from mooring.doctor.shapes import mapping, sequence, word
 from mooring.doctor.texts import Text
 from mooring.egress.credentials import Credentials
 
@@ -86,7 +87,7 @@ async def _keyrings(ways: Sequence[Way], samples: int) -> dict[str, tuple[tuple[
 
         async def once(way: Way = way) -> tuple[str, ...]:
             keys = content(await way.line.ask("GET", "/.well-known/jwks.json"))
-            return _kids(keys.get("keys")) if isinstance(keys, dict) else ()
+            return _kids(mapping(keys).get("keys"))
 
         seen = await repeated(2 if way.door.direct else samples, once)
         found[way.door.name] = tuple(dict.fromkeys(keys for keys in seen if keys))
@@ -94,7 +95,7 @@ async def _keyrings(ways: Sequence[Way], samples: int) -> dict[str, tuple[tuple[
 
 
 def _kids(keys: Any) -> tuple[str, ...]:
-    return tuple(sorted(str(key.get("kid")) for key in keys if isinstance(key, dict))) if isinstance(keys, list) else ()
+    return tuple(sorted(word(mapping(key).get("kid")) for key in sequence(keys)))
 
 
 async def _crossings(ways: Sequence[Way], credentials: Credentials | None) -> tuple[list[Crossing], list[Gap]]:
@@ -134,7 +135,7 @@ def _replica(door: str, found: dict[str, Any]) -> Replica | None:
     if "replica" not in found:
         return None
     return Replica(
-        name=str(found["replica"]),
+        name=word(found["replica"]),
         door=door,
         ready=bool(found.get("ready")),
         failed=_texts(found.get("failed")),
@@ -143,4 +144,4 @@ def _replica(door: str, found: dict[str, Any]) -> Replica | None:
 
 
 def _texts(found: Any) -> dict[str, str]:
-    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
+    return {word(name): word(text) for name, text in mapping(found).items()}

@@ -1,12 +1,13 @@
 """The projects that a caller sees, and a repository to try."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 from mooring.doctor.observations import Answer, Project
 from mooring.doctor.outside.asking import Line, answer, content
+from mooring.doctor.shapes import mapping, number, sequence, word
 from mooring.doctor.times import seconds_of
 
 DEFAULT: Final = "library"
@@ -16,8 +17,7 @@ LOOKED_AT: Final = 5
 
 async def listed(line: Line, authorization: str | None) -> tuple[Answer, tuple[Project, ...]]:
     reply = await line.ask("GET", "/api/v2.0/projects?page=1&page_size=50&sort=name", authorization=authorization)
-    rows = content(reply)
-    projects = tuple(_project(row) for row in rows) if isinstance(rows, list) else ()
+    projects = tuple(_project(row) for row in sequence(content(reply)) if isinstance(row, dict) and row.get("name"))
     return answer(reply, body=reply.status != 200), projects
 
 
@@ -32,7 +32,7 @@ async def compared(line: Line, authorization: str | None, projects: Sequence[Pro
             headers={"x-is-resource-name": "true"},
         )
         found = content(reply)
-        direct = int(found.get("project_id") or 0) if isinstance(found, dict) else None
+        direct = int(number(found.get("project_id"))) if isinstance(found, dict) else None
         looked_at.append(replace(project, direct_id=direct, direct_status=reply.status))
     return (*looked_at, *projects[LOOKED_AT:])
 
@@ -44,12 +44,11 @@ def candidates(projects: Iterable[Project]) -> list[str]:
     return [f"{name}/{NAME}" for name in ordered[:10]] or [f"{DEFAULT}/{NAME}"]
 
 
-def _project(row: Any) -> Project:
-    metadata = row.get("metadata") or {}
+def _project(row: Mapping[str, Any]) -> Project:
     return Project(
-        name=str(row.get("name", "")),
-        id=int(row.get("project_id") or 0),
-        public=str(metadata.get("public", "")).lower() == "true",
+        name=word(row.get("name")),
+        id=int(number(row.get("project_id"))),
+        public=word(mapping(row.get("metadata")).get("public")).lower() == "true",
         created_at=seconds_of(row.get("creation_time")),
         proxy=bool(row.get("registry_id")),
     )

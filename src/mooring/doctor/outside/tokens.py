@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mooring.doctor.observations import Token
+from mooring.doctor.shapes import mapping, number, sequence, word
 
 
 def decoded(body: bytes) -> tuple[str | None, Token | None]:
@@ -15,23 +16,23 @@ def decoded(body: bytes) -> tuple[str | None, Token | None]:
         token = found.get("token") or found.get("access_token")
         head, claims, _ = token.split(".")
         return token, claims_of(_part(head), _part(claims))
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return None, None
 
 
 def claims_of(head: Mapping[str, Any], claims: Mapping[str, Any]) -> Token:
     access: dict[str, tuple[str, ...]] = {}
-    for entry in claims.get("access") or ():
-        if isinstance(entry, dict) and entry.get("type") == "repository":
-            access[str(entry.get("name"))] = tuple(str(action) for action in entry.get("actions") or ())
+    for entry in map(mapping, sequence(claims.get("access"))):
+        if entry.get("type") == "repository":
+            access[word(entry.get("name"))] = tuple(map(word, sequence(entry.get("actions"))))
     return Token(
-        kid=str(head.get("kid", "")),
-        algorithm=str(head.get("alg", "")),
-        issuer=str(claims.get("iss", "")),
-        subject=str(claims.get("sub") or ""),
-        issued_at=float(claims.get("iat") or 0),
-        not_before=float(claims.get("nbf") or 0),
-        expires_at=float(claims.get("exp") or 0),
+        kid=word(head.get("kid")),
+        algorithm=word(head.get("alg")),
+        issuer=word(claims.get("iss")),
+        subject=word(claims.get("sub")),
+        issued_at=number(claims.get("iat")),
+        not_before=number(claims.get("nbf")),
+        expires_at=number(claims.get("exp")),
         access=access,
     )
 
