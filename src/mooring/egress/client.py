@@ -95,8 +95,9 @@ class Egress:
         limit: int = BODY_LIMIT,
         timeout_seconds: float | None = None,
     ) -> Reply:
-        """Never raises for what another server or the network does: `trouble` says it. `timeout_seconds` may be shorter than
-        the policy's.
+        """Never raises for what another server or the network does: `trouble` says it.
+
+        `timeout_seconds` shortens the policy's.
         """
         assert self._session is not None, "used outside its `async with`"
         started, clock = time.time(), time.monotonic()
