@@ -16,6 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 TOOLS: Final = Path(os.environ.get("MOORING_TOOLS") or ROOT / ".tools") / "bin"
 REMEDY: Final = "To get it: "
 DEBIAN: Final = {
+    "amtool": "prometheus-alertmanager",
     "buildah": "buildah",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
@@ -26,6 +27,9 @@ DEBIAN: Final = {
     "pg_restore": "postgresql-client",
     "podman": "podman",
     "postgres": "postgresql",
+    "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "promtool": "prometheus",
     "skopeo": "skopeo",
 }
 

@@ -1,5 +1,6 @@
 """What the chart makes: everywhere the same rules, whatever the values."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.deploy.charts import (
     render,
     template,
 )
-from tests.programs import Refused
+from tests.programs import ROOT, Refused
 
 EVERY = ("minimal", "full", "given")
 VOLATILE = {
@@ -64,12 +65,14 @@ def test_minimal_values_make_what_is_needed_and_no_more() -> None:
 def test_every_option_makes_its_object() -> None:
     assert kinds([item for item in render("full") if not hook(item, "hook")]) == [
         "ConfigMap",
+        "ConfigMap",
         "Deployment",
         "Deployment",
         "HorizontalPodAutoscaler",
         "Ingress",
         "NetworkPolicy",
         "PodDisruptionBudget",
+        "PrometheusRule",
         "Service",
         "Service",
         "ServiceAccount",
@@ -154,6 +157,14 @@ def test_the_service_reaches_the_servers_and_nobody_else() -> None:
     ]
     assert reached == ["mooring"]
     assert one(objects, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
+
+
+def test_the_alerts_and_the_dashboard_are_the_shipped_ones() -> None:
+    objects = render("full")
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "mooring.rules.yml").read_text())
+    assert one(objects, "PrometheusRule")["spec"] == rules
+    dashboard = (ROOT / "deploy" / "grafana" / "mooring.json").read_text()
+    assert json.loads(one(objects, "ConfigMap", "mooring-dashboard")["data"]["mooring.json"]) == json.loads(dashboard)
 
 
 @pytest.mark.parametrize("name", ["mooring", "mooring-worker"])

@@ -9,7 +9,7 @@ from tests.kubernetes.api import Answered, Kubernetes
 
 EVERY = ("minimal", "full", "given")
 # Kinds that come with the Prometheus operator: no API server knows them by itself.
-FOREIGN = ("ServiceMonitor",)
+FOREIGN = ("ServiceMonitor", "PrometheusRule")
 
 
 @pytest.mark.parametrize("values", EVERY)

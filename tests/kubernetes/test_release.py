@@ -8,7 +8,7 @@ from tests.kubernetes.api import Object
 from tests.kubernetes.release import Release
 from tests.programs import Refused
 
-NO_MONITOR: dict[str, Any] = {"serviceMonitor": {"enabled": False}}
+NO_MONITOR: dict[str, Any] = {"serviceMonitor": {"enabled": False}, "prometheusRule": {"enabled": False}}
 
 
 def template(deployment: Object) -> Any:

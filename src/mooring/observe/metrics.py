@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mooring import __version__
+from mooring.errors import MooringError
 from mooring.observe import catalogue
 from mooring.observe.catalogue import Described, Kind
 from mooring.observe.metrics_directory import VARIABLE
@@ -40,6 +41,9 @@ class Metrics:
         self._received, self._sent = self._made[catalogue.RECEIVED.name], self._made[catalogue.SENT.name]
         self._refusals = {reason: self._of(catalogue.REFUSALS).labels(reason, replica) for reason in Reason}
         self._of(catalogue.COLLECTED_BYTES).inc(0)
+        # From 0 on: Prometheus does not see a counter's first step otherwise.
+        for code in sorted(_codes(MooringError)):
+            self._of(catalogue.FAILURES).labels(code)
         for outcome in ("ok", "failed"):
             self._of(catalogue.PROBES).labels(outcome)
         for kind in ("read", "write"):
@@ -151,6 +155,12 @@ class Metrics:
             case Kind.HISTOGRAM:
                 return Histogram(*given, registry=self._registry, buckets=LATENCIES)
         return Gauge(*given, registry=self._registry, multiprocess_mode=described.joined.value)  # type: ignore[arg-type]
+
+
+def _codes(kind: type[MooringError]) -> set[str]:
+    """Of all errors that the registry itself is to blame for."""
+    own = {kind.code} if kind.status >= 500 else set()
+    return own.union(*map(_codes, kind.__subclasses__()))
 
 
 def _is_own(described: Described) -> bool:
