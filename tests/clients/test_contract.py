@@ -1,5 +1,6 @@
 """What must hold for every client: the same scenarios for each of them."""
 
+import re
 import time
 
 import pytest
@@ -103,7 +104,9 @@ def test_a_guest_pulls_but_does_not_push(client: Client, harbour: Harbour, seed:
     client.login(harbour.guest.name, harbour.guest.password)
     assert client.pull(repository, TAG) == pushed
     words = f"{harbour.guest.name} with the role guest may not push to {repository}."
-    assert words in refusal(lambda: client.push(repository, "2.0.0", f"{seed}-2"))
+    output = refusal(lambda: client.push(repository, "2.0.0", f"{seed}-2"))
+    assert words in output
+    assert re.search(r"\(reason: no_permission, request: [0-9a-f]{16}\)", output)
 
 
 def test_an_outsider_learns_nothing(client: Client, harbour: Harbour, seed: str) -> None:

@@ -94,8 +94,8 @@ def _expire(connection: Connection, name: str, when: int) -> None:
     connection.execute(update(robots).where(robots.c.name == name).values(expires_at=when))
 
 
-def locked(site: Site) -> Answer:
-    wrong = basic("alice", "wrong")
+def locked(site: Site, name: str = "alice") -> Answer:
+    wrong = basic(name, "wrong")
     with ThreadPoolExecutor(LIMIT) as pool:
         list(pool.map(lambda _: site.ask("/service/token", wrong), range(LIMIT)))
     return site.ask("/service/token", wrong)
