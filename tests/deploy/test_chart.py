@@ -66,6 +66,7 @@ def test_every_option_makes_its_object() -> None:
     assert kinds([item for item in render("full") if not hook(item, "hook")]) == [
         "ConfigMap",
         "ConfigMap",
+        "CronJob",
         "Deployment",
         "Deployment",
         "HorizontalPodAutoscaler",
@@ -346,7 +347,7 @@ def test_the_network_policy_lets_in_the_port_that_is_served() -> None:
     container = server(objects)["template"]["spec"]["containers"][0]
     assert policy["ingress"][0]["ports"][0]["port"] in [port["name"] for port in container["ports"]]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert {entry["port"] for rule in policy["egress"] for entry in rule.get("ports", [])} == {53, 443, 5432}
+    assert {entry["port"] for rule in policy["egress"] for entry in rule.get("ports", [])} == {53, 443, 5000, 5432}
 
 
 @pytest.mark.parametrize(
@@ -363,6 +364,7 @@ def test_the_network_policy_lets_in_the_port_that_is_served() -> None:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"settings": {"database_url": "postgresql://u:p@h/d"}}, "database_url"),
         ({"settings": {"admin_password": "x"}}, "admin_password"),
+        ({"probe": {"enabled": True}}, "probe.existingSecret is needed"),
         ({"shutdown": {"workerKillSeconds": 5}}, "workerKillSeconds"),
         ({"topologySpreadConstraints": [{"maxSkew": 1}]}, "topologySpreadConstraints"),
     ],
@@ -390,6 +392,39 @@ def names(values: dict[str, Any], before: str = "") -> list[str]:
         else:
             found.append(path)
     return found
+
+
+def test_the_probe_has_the_robot_and_nothing_of_the_registry_s() -> None:
+    objects = render("full")
+    job = one(objects, "CronJob", "mooring-probe")["spec"]
+    assert job["concurrencyPolicy"] == "Forbid"
+    assert job["jobTemplate"]["spec"]["backoffLimit"] == 0
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"] == [
+        "probe", "https://registry.example:8443", "--repository", "library/mooring-probe", "--count", "2",
+    ]  # fmt: skip
+    assert "envFrom" not in container
+    assert environment(container) == {
+        "MOORING_PROBE_USERNAME": {"secretKeyRef": {"name": "mooring-probe", "key": "username"}},
+        "MOORING_PROBE_PASSWORD": {"secretKeyRef": {"name": "mooring-probe", "key": "password"}},
+    }
+    policy = one(objects, "NetworkPolicy")["spec"]["podSelector"]["matchExpressions"][0]
+    component = job["jobTemplate"]["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+    assert component not in policy["values"], "it goes out to the registry's address, whatever port that has"
+
+
+def test_servers_know_their_own_address_where_that_is_wanted() -> None:
+    found = environment(server(render("full"))["template"]["spec"]["containers"][0])
+    assert found["POD_IP"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert found["MOORING_ADDRESS"] == "http://$(POD_IP):5000"
+    policy = one(render("full"), "NetworkPolicy")["spec"]
+    own = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "mooring", "app.kubernetes.io/instance": "mooring"}}
+    }
+    assert [own] in [rule.get("from") for rule in policy["ingress"]]
+    assert [own] in [rule.get("to") for rule in policy["egress"]]
+    assert "MOORING_ADDRESS" not in environment(server(render())["template"]["spec"]["containers"][0])
 
 
 def test_the_schema_is_migrated_in_two_phases_around_the_roll() -> None:

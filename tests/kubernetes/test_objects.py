@@ -29,7 +29,11 @@ def test_a_field_that_kubernetes_does_not_know_is_refused(api: Kubernetes, names
 
 @pytest.mark.parametrize("values", EVERY)
 def test_every_pod_meets_the_restricted_standard(api: Kubernetes, namespace: str, values: str) -> None:
-    owners = [item for item in render(values) if item["kind"] in ("Deployment", "Job")]
+    objects = render(values)
+    scheduled = [
+        item["spec"]["jobTemplate"] | {"metadata": item["metadata"]} for item in objects if item["kind"] == "CronJob"
+    ]
+    owners = [*(item for item in objects if item["kind"] in ("Deployment", "Job")), *scheduled]
     assert owners
     for owner in owners:
         api.create(namespace, pod_of(owner, api, namespace), dry=True)
