@@ -9,12 +9,12 @@ TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
 CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
-tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick: export MOORING_TOOLS := $(TOOLS)
-tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick: export PATH := $(TOOLS)/bin:$(PATH)
+tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth: export MOORING_TOOLS := $(TOOLS)
+tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth: export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test tools lint types unit replicas faults faults-quick conformance kubernetes image bench bench-quick format lock clean
+.PHONY: help install serve test tools lint types unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: $(VENV)/.test ## compare speed with other registries on this machine (min
 
 bench-quick: $(VENV)/.test ## the same, small and short
 	$(BIN)/python -m bench --quick $(ARGS)
+
+bench-growth: $(VENV)/.test tools ## measure with up to a million manifests; writes docs/growth.md (20 minutes, 10 GB)
+	$(BIN)/python -m bench.growth $(ARGS)
 
 format: $(VENV)/.test ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix-only $(CODE)

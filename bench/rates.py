@@ -4,12 +4,24 @@ import asyncio
 import re
 import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Sequence
 
 from bench.registries import Registry
 from bench.wire import Unexpected, message, parse
 
 CONNECTIONS = 16
+IN_TURN = """\
+local targets = {
+%s
+}
+local at = 0
+request = function()
+  at = at %% #targets + 1
+  return wrk.format("GET", targets[at])
+end
+"""
 
 
 def client() -> str:
@@ -23,8 +35,19 @@ def rate(registry: Registry, target: str, fields: bytes, seconds: float) -> floa
     return asyncio.run(_by_protocol(registry, target, fields, seconds))
 
 
-def _by_wrk(wrk: str, registry: Registry, target: str, fields: bytes, seconds: float) -> float:
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+def rate_of_many(registry: Registry, targets: Sequence[str], fields: bytes, seconds: float) -> float:
+    """The same, over several targets in turn. Raises Unexpected also where there is no wrk."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise Unexpected("several targets in turn need wrk: apt-get install wrk")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(IN_TURN % "\n".join(f'"{target}",' for target in targets))
+        script.flush()
+        return _by_wrk(wrk, registry, targets[0], fields, seconds, "-s", script.name)
+
+
+def _by_wrk(wrk: str, registry: Registry, target: str, fields: bytes, seconds: float, *further: str) -> float:
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", *further]
     for field in fields.decode().splitlines():
         command += ["-H", field]
     command.append("http://{}:{}{}".format(*registry.address, target))

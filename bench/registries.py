@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from bench.wire import Address, Line, Unexpected
@@ -42,6 +43,15 @@ class Registry:
     version: str
     address: Address
     authorised: bool = False
+    pid: int = 0
+    """Of its first process; 0 where others started it."""
+
+    def processes(self) -> list[int]:
+        """The first one and those that came of it."""
+        found = [self.pid]
+        for pid in found:
+            found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return found
 
     def fields(self, repository: str = "library/bench", actions: str = "pull,push") -> bytes:
         """Header fields that authorise: a fresh token from Mooring, nothing for a peer."""
@@ -72,14 +82,16 @@ def distribution_3(directory: Path, running: ExitStack) -> Registry:
     return _distribution("distribution v3", str(program), directory, running)
 
 
-def mooring(directory: Path, running: ExitStack) -> Registry:
+def mooring(directory: Path, running: ExitStack, further: Mapping[str, str] = MappingProxyType({})) -> Registry:
+    """`further` settings are `MOORING_` variables without their prefix."""
     program = Path(sys.executable).parent / "mooring"
     if not program.exists():
         raise Missing("`make install`")
     port = free_port()
-    settings = {"PORT": str(port), "DATA": str(directory / "data"), "ADMIN_PASSWORD": PASSWORD}
+    settings = {"PORT": str(port), "DATA": str(directory / "data"), "ADMIN_PASSWORD": PASSWORD, **further}
     process = running.enter_context(_process([str(program), "serve"], directory, settings))
-    registry = Registry("Mooring", _version(program, "version"), ("127.0.0.1", port), authorised=True)
+    version = _version(program, "version")
+    registry = Registry("Mooring", version, ("127.0.0.1", port), authorised=True, pid=process.pid)
     _wait(registry, "/readyz", process, directory)
     return registry
 

@@ -1,0 +1,50 @@
+"""Puts a population into a registry's database by the way that is fastest in each."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, select
+
+from bench.population import COLUMNS, Rows
+from mooring.database import Database
+from mooring.projects.tables import projects
+
+NUMBERED = ("repositories", "manifests", "tags")
+
+
+def load(database: Database, many: Iterable[Rows]) -> int:
+    """Answers how many rows went in. The database is a new one, installed."""
+    loaded = 0
+    for rows in many:
+        loaded += database.write_now(_insert, rows)
+    database.write_now(_settle)
+    return loaded
+
+
+def project(connection: Connection) -> int:
+    return int(connection.execute(select(projects.c.id).where(projects.c.name == "library")).scalar_one())
+
+
+def _insert(connection: Connection, rows: Rows) -> int:
+    driver: Any = connection.connection.driver_connection
+    for table, columns in COLUMNS.items():
+        named = ", ".join(columns)
+        if isinstance(driver, psycopg.Connection):
+            with driver.cursor().copy(f"COPY {table} ({named}) FROM STDIN") as copy:  # type: ignore[call-overload,unused-ignore]
+                for row in rows[table]:
+                    copy.write_row(row)
+        else:
+            holders = ", ".join("?" * len(columns))
+            driver.executemany(f"INSERT INTO {table} ({named}) VALUES ({holders})", rows[table])
+    return sum(map(len, rows.values()))
+
+
+def _settle(connection: Connection) -> None:
+    """What PostgreSQL would do by itself some time later: know the next number, and what its tables hold."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in NUMBERED:
+        number = f"setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+        connection.exec_driver_sql(f"SELECT {number}")
+    connection.exec_driver_sql("ANALYZE")
