@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -19,9 +20,9 @@ from mooring.cluster.clock import SECOND
 from mooring.database import Database
 from mooring.database.database import P, T, Transaction
 from mooring.database.schema import migrate
-from mooring.database.selection import Exact, Selection
+from mooring.database.selection import AnyOf, Exact, Fuzzy, Range, Selection
 from mooring.database.sqlite import SQLite
-from mooring.errors import Unavailable
+from mooring.errors import Invalid, Unavailable
 from mooring.measuring import Observe
 from mooring.observe.denials import log
 from mooring.observe.denials.record import Denial, earliest, identity
@@ -365,3 +366,33 @@ def test_a_page_is_found_by_an_index(open_sqlite: OpenDatabase, column: str, asc
     (step,) = database.read_now(explained)
     sign = ">" if ascends else "<"
     assert step == f"SEARCH denials USING INDEX ix_denials_{column} ({column}=? AND id{sign}?)"
+
+
+def test_pages_and_conditions(database: Database) -> None:
+    many = [
+        Denial(
+            identity(START + n), START + n, START + n, Reason.LOCKED, 429, subject=f"somebody-{n % 3}", replica="r-1"
+        )
+        for n in range(10)
+    ]
+    database.write_now(log.store, [each.row() for each in many])
+    ids = [each.id for each in many]
+
+    def page(after: str = "", *tests: tuple[str, Any], size: int = 4, ascends: bool = False) -> list[str]:
+        order = [("time", False)] if ascends else []
+        found = database.read_now(log.page, Selection(tests, order, size=size), after)
+        return [str(row["id"]) for row in found]
+
+    assert page() == ids[:4:-1]
+    assert page(ids[6]) == ids[5:0:-1]
+    assert page(ids[2]) == ids[1::-1]
+    assert page(ids[6], ascends=True) == ids[7:]
+    assert page("", ("subject", Exact("somebody-1")), size=10) == [ids[7], ids[4], ids[1]]
+    assert page("", ("subject", AnyOf(("somebody-0", "somebody-2"))), ("reason", Exact("locked")), size=2) == [
+        *(ids[9], ids[8], ids[6])
+    ]
+    begin = datetime.fromtimestamp(START / SECOND, UTC).isoformat()
+    assert page("", ("time", Range(begin, begin)), size=10) == ids[:1]
+    assert page("", ("time", Range(None, begin)), ("replica", Exact("r-1"))) == ids[:1]
+    with pytest.raises(Invalid):
+        page("", ("subject", Fuzzy("some")))
