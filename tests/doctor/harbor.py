@@ -26,6 +26,7 @@ from tests.server import free_port
 
 LOCK_SECONDS: Final = 1.5
 LEEWAY_SECONDS: Final = 60
+HANG_SECONDS: Final = 60
 HOUR: Final = 3600.0
 ADMIN: Final = ("admin", "Harbor12345")
 ROBOT: Final = ("robot$library+ci", "Zu7dGm0eYTjNsVR8oQ2cLw5pKb1xHf4A")
@@ -107,6 +108,8 @@ class Core:
     csrf_key: str = "0123456789abcdef0123456789abcdef"
     redis_up: bool = True
     redis_delay: float = 3.1
+    redis_hangs: bool = False
+    """Nothing answers then but ping, which looks for no session."""
     directory: Callable[[], bool] = lambda: True
     """Whether LDAP answers this time."""
     token_delay: float = 0
@@ -491,9 +494,9 @@ class Balancer:
         for _ in self.cores:
             try:
                 return await self._try(request, session, headers)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectorError):
+            except aiohttp.ClientConnectionError:
                 # nginx tries the next one where nothing was sent yet
-                if not self.tries_another:
+                if session.closed or not self.tries_another:
                     break
         return web.Response(status=502, text="<html>502 Bad Gateway</html>", content_type="text/html")
 
@@ -562,6 +565,8 @@ def _application(core: Core) -> web.Application:
 
     def bound(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
+            if core.redis_hangs and handler is not ping:
+                await asyncio.sleep(HANG_SECONDS)
             try:
                 return await handler(core, request)
             except Panic:

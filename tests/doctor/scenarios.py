@@ -195,6 +195,11 @@ def registry_down(harbor: Harbor) -> None:
     harbor.cores[0].registry.up = False
 
 
+def redis_hangs(harbor: Harbor) -> None:
+    for core in harbor.cores:
+        core.redis_hangs = True
+
+
 def core_stopped(harbor: Harbor) -> None:
     harbor.second.running = False
 
@@ -272,6 +277,7 @@ SCENARIOS: Final = (
     Scenario("a stale password locks the account", "RC4", asked=person, stale_password=True),
     Scenario("LDAP fails now and then", "RC5", flaky_directory, person),
     Scenario("Redis down", "RC6", redis_down),
+    Scenario("Redis hangs", "RC6", redis_hangs, timeout_seconds=1),
     Scenario("database down", "RC7", database_down),
     Scenario("database down, nobody's credentials", "RC7", database_down, nobody),
     Scenario("another database", "RC8", other_database),

@@ -1,11 +1,8 @@
 """Each cause is named from outside, and nothing is named that is not there."""
 
-import asyncio
 import json
 import re
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import pytest
@@ -13,51 +10,19 @@ import pytest
 from mooring.doctor.bundle import decode, encode
 from mooring.doctor.examination import Diagnosis, diagnose
 from mooring.doctor.observations import Answer, Asked, Door, Grant, Info, Observations, Token
-from mooring.doctor.outside.harbor import examine
 from mooring.doctor.report import page, text
 from mooring.doctor.report.document import document
 from mooring.doctor.texts import Language
-from mooring.egress.client import Egress, Policy
-from tests.doctor.harbor import ADMIN, ROBOT, Key, make_key
-from tests.doctor.scenarios import SCENARIOS, Scenario, running
+from tests.doctor.harbor import ADMIN, ROBOT
+from tests.doctor.scenarios import SCENARIOS, Scenario
+from tests.doctor.table import Run, evidence, outside
 
-AT_ONCE = 16
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
-
-
-@dataclass(frozen=True)
-class Run:
-    diagnosis: Diagnosis
-    seconds: float
-    uploads_left: int
 
 
 @pytest.fixture(scope="module")
 def runs() -> Mapping[str, Run]:
-    """All scenarios, side by side: most of the time each waits for a lock of 1.5 s."""
-    key, other = make_key(), make_key()
-
-    async def everything() -> Mapping[str, Run]:
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def one(scenario: Scenario) -> Run:
-            async with places:
-                return await run(scenario, key, other)
-
-        found = await asyncio.gather(*(one(scenario) for scenario in SCENARIOS))
-        return {scenario.name: each for scenario, each in zip(SCENARIOS, found, strict=True)}
-
-    return asyncio.run(everything())
-
-
-async def run(scenario: Scenario, key: Key, other: Key) -> Run:
-    started = time.monotonic()
-    policy = Policy(private=True, timeout_seconds=scenario.timeout_seconds)
-    async with running(scenario, key, other) as (harbor, question), Egress(policy) as egress:
-        asked, gaps = await examine(egress, question)
-        left = sum(len(core.registry.uploads) for core in harbor.cores)
-    seen = Observations(made_at=time.time(), tool="test", target="harbor", asked=asked, gaps=gaps)
-    return Run(diagnose(seen), time.monotonic() - started, left)
+    return outside()
 
 
 def causes(diagnosis: Diagnosis) -> set[str]:
@@ -109,8 +74,7 @@ def test_prints_what_was_named(runs: Mapping[str, Run], capsys: pytest.CaptureFi
         for scenario in SCENARIOS:
             found = runs[scenario.name]
             named = ", ".join(sorted(causes(found.diagnosis))) or "nothing"
-            evidence = next((text.en for finding in found.diagnosis.findings for text in finding.evidence), "")
-            print(f"{scenario.name:58} {named:14} {found.seconds:5.1f} s  {evidence[:100]}")
+            print(f"{scenario.name:58} {named:14} {found.seconds:5.1f} s  {evidence(found.diagnosis)}")
     assert {f"RC{number}" for number in range(1, 25)} - {"RC15", "RC17", "RC19"} <= {
         cause for found in runs.values() for cause in causes(found.diagnosis)
     }

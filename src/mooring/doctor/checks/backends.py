@@ -21,6 +21,7 @@ SLOW_TOKEN_SECONDS: Final = 3
 GIVEN_UP_SECONDS: Final = 15
 """Docker waits so long for a token."""
 FAST_SECONDS: Final = 1.4
+PROMPT_SECONDS: Final = 1.0
 SQL: Final = re.compile(r"too many clients|SQLSTATE|failed to connect to `|connection slots", re.IGNORECASE)
 
 
@@ -35,6 +36,13 @@ def redis_signs(door: Door) -> Sequence[Text]:
     evidence = []
     if fault := _unhealthy(door, "redis"):
         evidence.append(_health(door, "redis", fault))
+    if _sessions_hang(door):
+        evidence.append(
+            Text(
+                f"{door.name}: ping answers at once, and nothing does that looks for a session in Redis first",
+                f"{door.name}：ping 立即应答，而需先在 Redis 中查找会话的请求都没有应答",
+            )
+        )
     slow = [g.answer for g in (*door.anonymous, *door.logins) if g.token and g.answer.seconds >= SLOW_TOKEN_SECONDS]
     failing = [answer for answer in _database_questions(door) if answer.status == 500]
     if slow and (failing or evidence):
@@ -44,6 +52,17 @@ def redis_signs(door: Door) -> Sequence[Text]:
         )
         evidence += [same(f"{door.name}: {told(answer)}") for answer in failing[:1]]
     return evidence
+
+
+def _sessions_hang(door: Door) -> bool:
+    """Every request but ping looks for a session. Of a balancer's cores one alone may hang: then some answer."""
+    hung = [*door.challenges, *(grant.answer for grant in door.anonymous)]
+    return (
+        door.ping.status == 200
+        and door.ping.seconds < PROMPT_SECONDS
+        and len(hung) > 2
+        and all(answer.trouble == "timeout" for answer in hung)
+    )
 
 
 def database(seen: Observations) -> Iterator[Finding]:
@@ -119,6 +138,9 @@ def overload(seen: Observations) -> Iterator[Finding]:
 def registry_down(seen: Observations) -> Iterator[Finding]:
     for door in doors(seen):
         asked = authorized_answers(door)
+        if any(answer.status in {502, 503, 504} for answer in door.challenges):
+            # Not even a core answers: see `answers.gateways`.
+            continue
         failed = [answer for answer in asked if answer.status in {502, 503, 504}]
         if any(grant.token for grant in door.anonymous):
             failed += [answer for answer in asked if answer.trouble in {"timeout", "closed"}]
