@@ -6,7 +6,11 @@ from base64 import b64encode
 import pytest
 
 from mooring.cluster.clock import rfc3339
-from tests.http.site import Reply, Site, basic
+from mooring.database.selection import Range, Selection
+from mooring.observe.denials import log
+from mooring.observe.denials.record import Denial, identity
+from mooring.refusals import Reason
+from tests.http.site import Reply, Site, basic, bearer
 from tests.management.desk import PASSWORD, chief, make_project, make_user, somebody, unique
 
 DENIALS = "/denials"
@@ -23,6 +27,12 @@ def flush(site: Site) -> None:
 
 def number(reply: Reply) -> str:
     return str(reply.error["detail"]["request_id"])
+
+
+def facts(row: dict[str, object]) -> dict[str, object]:
+    told = row["facts"]
+    assert isinstance(told, dict)
+    return told
 
 
 def found(site: Site, query: str, path: str = DENIALS, name: str = "") -> list[dict[str, object]]:
@@ -62,12 +72,12 @@ def test_a_token_that_is_refused_is_told_without_its_signature(site: Site) -> No
         "POST", "/v2/absent/app/blobs/uploads/", [("authorization", f"Bearer {other}.{payload}.{signature}")]
     )
     (row,) = found(site, f"request_id={number(reply)}")
-    facts = row["facts"]
-    assert isinstance(facts, dict)
-    assert (row["reason"], facts["kid"], facts["alg"]) == ("unknown_kid", "from-elsewhere", "ES256")
-    assert (facts["iss"], facts["aud"], facts["sub"]) == ("mooring", "mooring", "admin")
-    assert facts["iat"] <= facts["time"] < facts["exp"]
-    assert facts["granted"] == ["repository:absent/app:"]
+    told = row["facts"]
+    assert isinstance(told, dict)
+    assert (row["reason"], told["kid"], told["alg"]) == ("unknown_kid", "from-elsewhere", "ES256")
+    assert (told["iss"], told["aud"], told["sub"]) == ("mooring", "mooring", "admin")
+    assert told["iat"] <= told["time"] < told["exp"]
+    assert told["granted"] == ["repository:absent/app:"]
     assert row["repository"] == "absent/app"
     for part in (header, payload, signature):
         assert part not in json.dumps(row)
@@ -170,6 +180,38 @@ def test_a_project_s_admin_learns_no_names_by_wrong_passwords(site: Site) -> Non
         (row,) = found(site, f"request_id={number(reply)}", f"/projects/{project}/denials", owner)
         told.append((row["subject"], row["facts"]))
     assert told == [("kn…", {"failures": 1}), ("kn…", {"failures": 1}), ("ad…", {"failures": 1})]
+
+
+def test_a_project_s_admin_learns_of_no_other_project_by_a_token(site: Site) -> None:
+    _, owner = make_user(site, "owner")
+    _, eve = make_user(site, "eve")
+    project, other = make_project(site, members={owner: ADMIN, eve: GUEST}), make_project(site, members={eve: GUEST})
+    token = site.token([f"repository:{each}/app:pull" for each in (project, other)], [basic(eve, PASSWORD)])
+    reply = site.ask("POST", f"/v2/{project}/app/blobs/uploads/", [bearer(token)])
+    assert reply.reason == "no_permission"
+    (seen,) = found(site, f"request_id={number(reply)}", f"/projects/{project}/denials", owner)
+    assert other not in json.dumps(seen)
+    assert facts(seen)["granted"] == [f"repository:{project}/app:pull"]
+    (whole,) = found(site, f"request_id={number(reply)}")
+    assert f"repository:{other}/app:pull" in facts(whole)["granted"]
+
+
+def test_what_is_too_old_or_too_much_goes(site: Site) -> None:
+    days = 86_400 * 1_000_000
+    rows = [
+        Denial(identity(at), at, at, Reason.LOCKED, 429)
+        for at in range(site.now - 15 * days, site.now - 15 * days + 1100)
+    ]
+    site.write(log.store, [each.row() for each in rows])
+    (work,) = (each for each in site.parts.works if each.name == "denials")
+    assert set(old(site)) == {each.id for each in rows}
+    site.run(work.attempt(site.parts.metrics))
+    assert old(site) == []
+
+
+def old(site: Site) -> list[str]:
+    selection = Selection([("time", Range(None, rfc3339(site.now - 86_400 * 1_000_000)))], size=10_000)
+    return [str(row["id"]) for row in site.read(log.page, selection)]
 
 
 def test_a_new_project_does_not_see_what_its_name_saw_before(site: Site) -> None:

@@ -25,7 +25,7 @@ from mooring.database.sqlite import SQLite
 from mooring.errors import Invalid, Unavailable
 from mooring.measuring import Observe
 from mooring.observe.denials import log
-from mooring.observe.denials.record import Denial, earliest, identity
+from mooring.observe.denials.record import Denial, clean, earliest, identity
 from mooring.observe.denials.recorder import WINDOW, Limits, Recorder
 from mooring.observe.denials.tables import denials
 from mooring.refusals import Reason, Refused
@@ -236,6 +236,15 @@ def test_secrets_in_odd_places_are_taken_out(database: Database, secret: str) ->
     (row,) = database.read_now(rows)
     for part in ("eyJ", "eyJzdWIiOiJib2IifQ", "c2lnbmF0dXJl", "Sailor-7", "Ym9iOlNhaWxvci03", "0123456789abcdef"):
         assert part not in str(row)
+
+
+@pytest.mark.parametrize("sentence", ["The Basic credentials can't be read.", "It is neither Basic nor Bearer."])
+def test_words_are_no_secrets(sentence: str) -> None:
+    assert clean(sentence, 1000) == sentence
+
+
+def test_nothing_moves_the_cursor_of_whoever_reads_it() -> None:
+    assert clean("a\x1b[2Jb\x9b2Jc\u202ed", 1000) == "a\ufffd[2Jb\ufffd2Jc\ufffdd"
 
 
 def test_what_no_database_takes_is_replaced(database: Database) -> None:

@@ -87,8 +87,8 @@ class Cluster:
     def ports(self) -> list[int]:
         return [replica.port for replica in self.replicas]
 
-    def mooring(self, *words: str, **changes: str) -> Said:
-        return command.run({**self.environment, **changes}, self.directory, *words, module=self.module)
+    def mooring(self, *words: str, typed: str = "", **changes: str) -> Said:
+        return command.run({**self.environment, **changes}, self.directory, *words, module=self.module, typed=typed)
 
     def stop(self) -> None:
         if self._balancer is not None:

@@ -21,12 +21,13 @@ class Said:
         return self.out + self.err
 
 
-def run(environment: Mapping[str, str], directory: Path, *words: str, module: str = "mooring") -> Said:
+def run(environment: Mapping[str, str], directory: Path, *words: str, module: str = "mooring", typed: str = "") -> Said:
     """With settings of this environment alone, and a data directory of its own."""
     done = subprocess.run(
         [sys.executable, "-m", module, *words],
         env={**inherited(), "MOORING_DATA": str(directory / "operator"), **environment},
         cwd=programs.ROOT,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=120,

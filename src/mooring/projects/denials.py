@@ -25,12 +25,13 @@ def page(connection: Connection, project_id: int, selection: Selection, after: s
     if found is None:
         return []
     own = (denials.c.project == found.name, denials.c.id >= earliest(found.created_at))
-    return [_shown(dict(row)) for row in log.page(connection, selection, after, *own)]
+    return [_shown(dict(row), found.name) for row in log.page(connection, selection, after, *own)]
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A wrong password's name would say which robots other projects have."""
-    if row["reason"] not in UNPROVEN:
-        return row
+def _shown(row: dict[str, Any], project: str) -> dict[str, Any]:
+    """Without what would say which other projects there are, or which robots they have."""
     facts = {name: value for name, value in row["facts"].items() if name != "account_exists"}
-    return {**row, "subject": veiled(row["subject"]), "facts": facts}
+    if "granted" in facts:
+        facts["granted"] = [scope for scope in facts["granted"] if scope.startswith(f"repository:{project}/")]
+    subject = veiled(row["subject"]) if row["reason"] in UNPROVEN else row["subject"]
+    return {**row, "subject": subject, "facts": facts}

@@ -32,9 +32,10 @@ READS = ("GET", "HEAD")
 SECRET = re.compile(
     r"eyJ[\w-]{5,}(?:\.[\w-]*)*"  # a token of JSON
     r"|(?<=://)[^/@\s]+@"  # a name and a password within an address
-    r"|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+    r"|(?i:\b(?:bearer|basic)\s+)(?=\S*[0-9A-Z=+/])[\w.~+/=-]{8,}"  # but not words
 )
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves a terminal's cursor or turns its text round, and what is no text."""
 
 
 @dataclass
