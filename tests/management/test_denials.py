@@ -193,7 +193,7 @@ def test_a_project_s_admin_learns_of_no_other_project_by_a_token(site: Site) -> 
     assert other not in json.dumps(seen)
     assert facts(seen)["granted"] == [f"repository:{project}/app:pull"]
     (whole,) = found(site, f"request_id={number(reply)}")
-    assert f"repository:{other}/app:pull" in facts(whole)["granted"]
+    assert f"repository:{other}/app:pull" in json.dumps(whole)
 
 
 def test_what_is_too_old_or_too_much_goes(site: Site) -> None:
