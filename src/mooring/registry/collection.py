@@ -60,7 +60,7 @@ def enqueue_review(connection: Connection, repository_id: int, digest: str, due_
 
 
 def enqueue_removal(connection: Connection, object_key: str, due_at: int) -> None:
-    connection.execute(insert(object_removals).values(object_key=object_key, due_at=due_at))
+    connection.execute(insert(object_removals), {"object_key": object_key, "due_at": due_at})
 
 
 def review_due(connection: Connection, now: int, delay: int) -> Collected:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from mooring.database import rows
 from mooring.database.lookup import Lookup, Values
@@ -61,6 +61,20 @@ def _stored(row: Values | None) -> StoredManifest | None:
 by_digest = Lookup(_STORED.where(manifests.c.digest == bindparam("digest")), ("repository", "digest"), _stored)
 by_tag = Lookup(_TAGGED.where(tags.c.name == bindparam("tag")), ("repository", "tag"), _stored)
 
+_ID = select(manifests.c.id).where(
+    manifests.c.repository_id == bindparam("repository_id"), manifests.c.digest == bindparam("digest")
+)
+_LINKED = (
+    select(repository_blobs.c.digest, blobs.c.size)
+    .join(blobs, blobs.c.digest == repository_blobs.c.digest)
+    .where(
+        repository_blobs.c.repository_id == bindparam("repository_id"),
+        repository_blobs.c.digest.in_(bindparam("digests", expanding=True)),
+    )
+    .order_by(repository_blobs.c.digest)
+    .with_for_update(read=True, of=repository_blobs)
+)
+
 
 def put(connection: Connection, now: int, push: Push) -> None:
     """Raises ManifestBlobUnknown and SizeInvalid when what the manifest needs is not in its repository."""
@@ -71,9 +85,7 @@ def put(connection: Connection, now: int, push: Push) -> None:
         manifest_id = _insert(connection, now, repository_id, push, blob_bytes + len(push.body))
     for tag in sorted(push.tags):
         set_tag(connection, now, repository_id, tag, manifest_id)
-    connection.execute(
-        update(repositories_table).where(repositories_table.c.id == repository_id).values(updated_at=now)
-    )
+    repositories.touch(connection, now, repository_id)
 
 
 def set_tag(connection: Connection, now: int, repository_id: int, tag: str, manifest_id: int) -> None:
@@ -106,8 +118,7 @@ def delete_manifest(connection: Connection, now: int, repository: str, digest: s
 
 
 def _id_of(connection: Connection, repository_id: int, digest: str) -> int | None:
-    row = (manifests.c.repository_id == repository_id) & (manifests.c.digest == digest)
-    return connection.execute(select(manifests.c.id).where(row)).scalar()
+    return connection.execute(_ID, {"repository_id": repository_id, "digest": digest}).scalar()
 
 
 def _insert(connection: Connection, now: int, repository_id: int, push: Push, total_size: int) -> int:
@@ -149,17 +160,8 @@ def _require_blobs(connection: Connection, repository_id: int, manifest: Manifes
     found: dict[str, int] = {}
     digests = sorted(wanted)
     for start in range(0, len(digests), CHUNK):
-        found_rows = connection.execute(
-            select(repository_blobs.c.digest, blobs.c.size)
-            .join(blobs, blobs.c.digest == repository_blobs.c.digest)
-            .where(
-                repository_blobs.c.repository_id == repository_id,
-                repository_blobs.c.digest.in_(digests[start : start + CHUNK]),
-            )
-            .order_by(repository_blobs.c.digest)
-            .with_for_update(read=True, of=repository_blobs)
-        )
-        found.update((digest, size) for digest, size in found_rows)
+        given = {"repository_id": repository_id, "digests": digests[start : start + CHUNK]}
+        found.update((digest, size) for digest, size in connection.execute(_LINKED, given))
     missing = sorted(digest for digest, item in wanted.items() if item.required and digest not in found)
     if missing:
         raise ManifestBlobUnknown(detail={"digests": missing[:20]})

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from mooring.database import rows, short
 from mooring.registry.tables import repositories
 
 _FIND = select(repositories.c.id).where(repositories.c.name == bindparam("name"))
+
+_TOUCH = update(repositories).where(repositories.c.id == bindparam("repository_id"))
 
 
 @short
@@ -22,7 +24,11 @@ def ensure(connection: Connection, now: int, project_id: int, name: str) -> int:
         return found
     row = {"project_id": project_id, "name": name, "created_at": now, "updated_at": now}
     rows.add_if_new(connection, repositories, row)
-    return int(connection.execute(select(repositories.c.id).where(repositories.c.name == name)).scalar_one())
+    return int(connection.execute(_FIND, {"name": name}).scalar_one())
+
+
+def touch(connection: Connection, now: int, repository_id: int) -> None:
+    connection.execute(_TOUCH, {"repository_id": repository_id, "updated_at": now})
 
 
 def page(connection: Connection, project_ids: Collection[int] | None, last: str, limit: int) -> Sequence[str]:

@@ -1,10 +1,10 @@
 """Uploads in flight: a row bound to its repository and subject, and bytes in the store under the same id."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
 
 from mooring.database.lookup import Lookup, Values
 from mooring.errors import MooringError, Unavailable, UploadUnknown
@@ -30,6 +30,16 @@ class Upload:
     """What the store needs to continue."""
 
 
+_UNCHANGED = and_(
+    uploads.c.id == bindparam("known_id"),
+    uploads.c.size == bindparam("known_size"),
+    uploads.c.state == bindparam("known_state"),
+)
+_BEGIN = insert(uploads)
+_ADVANCE = update(uploads).where(_UNCHANGED)
+_END = delete(uploads).where(_UNCHANGED)
+
+
 def begin(
     connection: Connection,
     now: int,
@@ -41,7 +51,7 @@ def begin(
 ) -> Upload:
     repository_id = repositories.ensure(connection, now, project_id, repository)
     row = {"id": upload_id, "repository_id": repository_id, "subject": subject, "algorithm": algorithm}
-    connection.execute(insert(uploads).values(**row, size=0, created_at=now, touched_at=now))
+    connection.execute(_BEGIN, {**row, "size": 0, "created_at": now, "touched_at": now})
     return Upload(upload_id, repository_id, algorithm, 0)
 
 
@@ -74,8 +84,8 @@ def reserve(connection: Connection, upload: Upload, number: int, above: int) -> 
     Raises UploadUnknown and Unavailable like `advance`.
     """
     least = case((uploads.c.reserved > above, uploads.c.reserved), else_=above)
-    given = update(uploads).where(_unchanged(upload)).values(reserved=least + number).returning(uploads.c.reserved)
-    highest = connection.execute(given).scalar()
+    given = update(uploads).where(_UNCHANGED).values(reserved=least + number).returning(uploads.c.reserved)
+    highest = connection.execute(given, _known(upload)).scalar()
     if highest is None:
         raise _overtaken(connection, upload)
     return int(highest) - number + 1
@@ -95,7 +105,7 @@ def advance(
     Raises UploadUnknown when another request ended the upload, and Unavailable when one moved it on.
     """
     values = {"size": size, "digest": digest, "state": state, "touched_at": now}
-    if connection.execute(update(uploads).where(_unchanged(upload)).values(values)).rowcount == 0:
+    if connection.execute(_ADVANCE, {**_known(upload), **values}).rowcount == 0:
         raise _overtaken(connection, upload)
     for name in spent:
         enqueue_removal(connection, name, now + READERS_GRACE)
@@ -112,7 +122,7 @@ def finish(
     spent: Sequence[str] = (),
 ) -> None:
     """Turn an upload into a blob of its repository. Raises UploadUnknown and Unavailable like `advance`."""
-    if connection.execute(delete(uploads).where(_unchanged(upload))).rowcount == 0:
+    if connection.execute(_END, _known(upload)).rowcount == 0:
         raise _overtaken(connection, upload)
     blobs.store(connection, now, upload.repository_id, digest, object_key or upload.id, size, delay)
     for name in spent:
@@ -125,8 +135,9 @@ def cancel(connection: Connection, now: int, upload: Upload) -> None:
     enqueue_removal(connection, upload.id, now + READERS_GRACE)
 
 
-def _unchanged(upload: Upload) -> ColumnElement[bool]:
-    return and_(uploads.c.id == upload.id, uploads.c.size == upload.size, uploads.c.state == upload.state)
+def _known(upload: Upload) -> Mapping[str, str | int]:
+    """What `_UNCHANGED` compares."""
+    return {"known_id": upload.id, "known_size": upload.size, "known_state": upload.state}
 
 
 def _overtaken(connection: Connection, upload: Upload) -> MooringError:

@@ -106,9 +106,9 @@ class InOrder:
             await asyncio.gather(self._last, return_exceptions=True)
 
 
-def open_alone(path: Path) -> int:
-    """Raises ObjectBusy."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def open_alone(path: Path, *, new: bool) -> int:
+    """Raises ObjectBusy, and FileNotFoundError for a file that is not there and may not be `new`."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -82,13 +82,20 @@ class FileStore:
     async def writing(self, key: str) -> AsyncIterator[FileWriter]:
         path = self._path(key)
         try:
-            descriptor = await self._run(open_alone, path)
+            descriptor = await self._open_alone(path)
         except ObjectMissing as error:
             raise Unavailable("The registry's store is not where it was. Try again shortly.") from error
         try:
             yield FileWriter(descriptor, path, self._run)
         finally:
             os.close(descriptor)
+
+    async def _open_alone(self, path: Path) -> int:
+        """In place where the upload was begun: only a new file can make its maker wait for the disk."""
+        try:
+            return guarded(open_alone, path, new=False)
+        except ObjectMissing:
+            return await self._run(open_alone, path, new=True)
 
     async def size(self, key: str) -> int:
         try:

@@ -1,0 +1,50 @@
+"""Transactions that wait for the thread that writes, and how those who asked for them are told what became of it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+Answer = asyncio.Future[Any] | Future[Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    run: Callable[[Connection], Any]
+    answer: Answer
+    """Of an event loop, or of a thread that waits."""
+
+
+class Outcome(NamedTuple):
+    result: Any = None
+    failure: BaseException | None = None
+
+
+def tell(told: Iterable[tuple[Work, Outcome]]) -> None:
+    """All who wait in one event loop at once: to wake a loop costs more than to settle what it wakes for."""
+    loops: defaultdict[asyncio.AbstractEventLoop, list[tuple[Answer, Outcome]]] = defaultdict(list)
+    for work, outcome in told:
+        if isinstance(work.answer, asyncio.Future):
+            loops[work.answer.get_loop()].append((work.answer, outcome))
+        else:
+            _settle([(work.answer, outcome)])
+    for loop, settled in loops.items():
+        # One that was closed has nobody left to tell.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, settled)
+
+
+def _settle(settled: Iterable[tuple[Answer, Outcome]]) -> None:
+    for answer, outcome in settled:
+        # One who gave up meanwhile is told nothing.
+        if answer.done():
+            continue
+        if outcome.failure is None:
+            answer.set_result(outcome.result)
+        else:
+            answer.set_exception(outcome.failure)
