@@ -582,7 +582,7 @@ def _application(core: Core) -> web.Application:
 
 
 async def _listen(application: web.Application, stack: AsyncExitStack) -> int:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=6)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=6, handler_cancellation=True)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, "127.0.0.1", 0)
