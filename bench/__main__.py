@@ -12,7 +12,8 @@ from pathlib import Path
 from bench import report
 from bench.loads import FULL, QUICK, WORKS, Scale, Work
 from bench.machine import facts, floors
-from bench.registries import ROOT, STARTED, Missing, Registry, peer
+from bench.peers import STARTED
+from bench.registries import ROOT, Missing, Registry, peer
 from bench.report import Figures
 from bench.wire import Unexpected
 
@@ -81,7 +82,7 @@ def measure(works: Sequence[Work], registries: Sequence[Registry], scale: Scale)
         for turn in range(work.rounds(scale)):
             at = turn % len(registries)
             for registry in (*registries[at:], *registries[:at]):
-                if work.mooring_only and not registry.authorised:
+                if not work.concerns(registry):
                     continue
                 os.sync()
                 try:

@@ -1,9 +1,11 @@
 """Large blobs, pushed with docker's sequence of requests and pulled over kept-alive connections."""
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 
 from bench.content import Blob, large_blob
 from bench.registries import Registry
@@ -30,7 +32,9 @@ def push_blobs(registry: Registry, size: int, at_once: int, each: int, chunked: 
 
 def pull_blobs(registry: Registry, size: int, at_once: int, each: int) -> float:
     """MB/s while `at_once` connections pull a blob of their own `each` times, from the page cache."""
-    if len(pushed(registry, size)) < at_once:
+    if len(pushed(registry, size)) < at_once and registry.files:
+        pushed(registry, size).extend(lay_blob(registry.files, size) for _ in range(at_once))
+    elif len(pushed(registry, size)) < at_once:
         push_blobs(registry, size, at_once, each=1, chunked=False)
     blobs = pushed(registry, size)[:at_once]
     fields = registry.fields(REPOSITORY, "pull")
@@ -52,6 +56,17 @@ def push_blob(line: Line, blob: Blob) -> None:
     octets = b"Content-Type: application/octet-stream\r\n"
     place = line.send("PATCH", place, octets + blob.fields, blob.parts).expect(202, "PATCH upload").target
     line.ask("PUT", closing(place, blob.digest), body=b"").expect(201, "PUT upload")
+
+
+def lay_blob(directory: Path, size: int) -> Blob:
+    """Where a server of files finds it under the same address."""
+    blob = large_blob(size, chunked=False)
+    place = directory / "v2" / REPOSITORY / "blobs" / blob.digest
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as file:
+        for part in blob.parts:
+            file.write(part if isinstance(part, bytes) else os.pread(part, os.fstat(part).st_size, 0))
+    return blob
 
 
 def verify_blob(registry: Registry, blob: Blob) -> None:

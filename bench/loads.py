@@ -32,13 +32,24 @@ QUICK = Scale(rounds=3, large_rounds=1, blobs=2, images=100, seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`mooring_only` works are those that a peer without authorisation has not."""
+    """`kind` is push, pull, or look for small requests.
+
+    `mooring_only` works are those that a peer without authorisation has not.
+    """
 
     name: str
     unit: str
     sample: Callable[[Registry, Scale], float]
+    kind: str = "push"
     large: bool = False
     mooring_only: bool = False
+
+    def concerns(self, registry: Registry) -> bool:
+        if registry.files:
+            return self.kind == "pull"
+        if registry.acts_like:
+            return self.kind == "push"
+        return registry.authorised or not self.mooring_only
 
     def rounds(self, scale: Scale) -> int:
         return scale.large_rounds if self.large else scale.rounds
@@ -91,13 +102,13 @@ WORKS = (
     Work("blob push 64 MiB, 2 at once", "MB/s", push_64),
     Work("the same, chunked as docker sends it", "MB/s", push_64_chunked),
     Work("blob push 1 GiB", "MB/s", push_large, large=True),
-    Work("blob pull 64 MiB, 2 at once", "MB/s", pull_64),
-    Work("blob pull 1 GiB", "MB/s", pull_large, large=True),
-    Work("manifest GET by tag, 16 at once", "/s", manifests),
-    Work("token for a robot, 16 at once", "/s", robot_tokens, mooring_only=True),
-    Work("token for a person seen within the minute, 16 at once", "/s", person_tokens, mooring_only=True),
+    Work("blob pull 64 MiB, 2 at once", "MB/s", pull_64, "pull"),
+    Work("blob pull 1 GiB", "MB/s", pull_large, "pull", large=True),
+    Work("manifest GET by tag, 16 at once", "/s", manifests, "look"),
+    Work("token for a robot, 16 at once", "/s", robot_tokens, "look", mooring_only=True),
+    Work("token for a person seen within the minute, 16 at once", "/s", person_tokens, "look", mooring_only=True),
     Work("small images into one repository, 50 at once", "/s", images),
-    Work("manifest GET by tag, 16 at once, in that repository", "/s", manifests_of_many),
+    Work("manifest GET by tag, 16 at once, in that repository", "/s", manifests_of_many, "look"),
 )
 
 

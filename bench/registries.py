@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,16 +21,6 @@ PASSWORD = "Bench-1-" + base64.b32encode(os.urandom(15)).decode()
 ADMIN = ("admin", PASSWORD)
 START = 60  # seconds a registry may take until it answers
 
-DISTRIBUTION = """\
-version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
-storage:
-  cache: {{blobdescriptor: inmemory}}
-  filesystem: {{rootdirectory: {data}}}
-  delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
-
 
 class Missing(Exception):
     """A registry is not installed; the message says how to get it."""
@@ -45,6 +34,10 @@ class Registry:
     authorised: bool = False
     pid: int = 0
     """Of its first process; 0 where others started it."""
+    files: Path | None = None
+    """Of what is no registry, but sends the files of this directory: it takes part in pulls alone."""
+    acts_like: str = ""
+    """The name of what is measured here in another setting, and only where that matters: in pushes."""
 
     def processes(self) -> list[int]:
         """The first one and those that came of it."""
@@ -67,21 +60,6 @@ def basic(name: str, secret: str) -> bytes:
     return b"Authorization: Basic " + base64.b64encode(f"{name}:{secret}".encode()) + b"\r\n"
 
 
-def distribution_2(directory: Path, running: ExitStack) -> Registry:
-    program = shutil.which("docker-registry")
-    if not program:
-        raise Missing("apt-get install docker-registry (its service is not needed)")
-    return _distribution("distribution 2.8", program, directory, running)
-
-
-def distribution_3(directory: Path, running: ExitStack) -> Registry:
-    tools = Path(os.environ.get("MOORING_TOOLS") or ROOT / ".tools")
-    program = tools / "bin" / "distribution"
-    if not program.exists():
-        raise Missing("install Go, then `make tools`")
-    return _distribution("distribution v3", str(program), directory, running)
-
-
 def mooring(directory: Path, running: ExitStack, further: Mapping[str, str] = MappingProxyType({})) -> Registry:
     """`further` settings are `MOORING_` variables without their prefix."""
     program = Path(sys.executable).parent / "mooring"
@@ -89,10 +67,10 @@ def mooring(directory: Path, running: ExitStack, further: Mapping[str, str] = Ma
         raise Missing("`make install`")
     port = free_port()
     settings = {"PORT": str(port), "DATA": str(directory / "data"), "ADMIN_PASSWORD": PASSWORD, **further}
-    process = running.enter_context(_process([str(program), "serve"], directory, settings))
-    version = _version(program, "version")
+    process = running.enter_context(started([str(program), "serve"], directory, settings))
+    version = version_of(program, "version")
     registry = Registry("Mooring", version, ("127.0.0.1", port), authorised=True, pid=process.pid)
-    _wait(registry, "/readyz", process, directory)
+    wait_for(registry, "/readyz", process, directory)
     return registry
 
 
@@ -104,11 +82,8 @@ def peer(entry: str) -> Registry:
         raise SystemExit(f"PEERS takes name=http://host:port, separated by spaces; not {entry!r}")
     name, _, version = name.partition("@")
     registry = Registry(name, version or "as given", (parts.hostname, parts.port or 80))
-    _wait(registry, "/v2/")
+    wait_for(registry, "/v2/")
     return registry
-
-
-STARTED = {"Mooring": mooring, "distribution 2.8": distribution_2, "distribution v3": distribution_3}
 
 
 def free_port() -> int:
@@ -117,18 +92,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _distribution(name: str, program: str, directory: Path, running: ExitStack) -> Registry:
-    port = free_port()
-    config = directory / "config.yml"
-    config.write_text(DISTRIBUTION.format(data=directory / "data", port=port))
-    process = running.enter_context(_process([program, "serve", str(config)], directory, {}))
-    registry = Registry(name, _version(program, "--version"), ("127.0.0.1", port))
-    _wait(registry, "/v2/", process, directory)
-    return registry
-
-
 @contextmanager
-def _process(command: list[str], directory: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def started(command: list[str], directory: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a registry with `settings` as its only MOORING_ variables; its output goes to `log`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MOORING_", "OTEL_"))}
     environment = kept | {f"MOORING_{key}": value for key, value in settings.items()}
@@ -147,12 +112,12 @@ def _process(command: list[str], directory: Path, settings: dict[str, str]) -> I
             process.wait()
 
 
-def _version(program: str | Path, argument: str) -> str:
+def version_of(program: str | Path, argument: str) -> str:
     said = subprocess.run([program, argument], stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
     return said.split()[-1].strip("()") if said.split() else "unknown"
 
 
-def _wait(
+def wait_for(
     registry: Registry,
     target: str,
     process: subprocess.Popen[bytes] | None = None,

@@ -16,10 +16,11 @@ registries in rotating order. 1 MB is 1,000,000 bytes."""
 
 COMPARED = """\
 - Mooring verifies a token in each request. The peers run without authorisation, the rest as they come.
+  nginx is no registry: it sends the same bytes as files, and shows what the machine gives.
 - Mooring answers a push when its bytes, their directory and its database are synced. The peers, by strace:
   distribution 2.8 syncs every file (some thirty for a small image) but no directory; v3 also the directories
   of its small files, not those that blobs are moved to; zot syncs its cache database alone, and blobs,
-  manifests and its index only with `storage.commit`, which is off by default.
+  manifests and its index only with `storage.commit`, which is off by default: "zot, syncing" has it on.
 - The disk is synced before each measurement, so nobody pays for what another left in the page cache.
   Pulled blobs are in the page cache.
 - A blob is pushed as docker does it: HEAD, POST, PATCH, PUT. A small image is a configuration, a layer of

@@ -6,7 +6,8 @@ set -u
 
 wanted='dockerd:docker.io docker:docker-cli skopeo:skopeo podman:podman buildah:buildah docker-registry:docker-registry
     iptables:iptables runc:runc newuidmap:uidmap fuse-overlayfs:fuse-overlayfs postgres:postgresql
-    haproxy:haproxy faketime:faketime debootstrap:debootstrap promtool:prometheus amtool:prometheus-alertmanager'
+    haproxy:haproxy nginx:nginx-light faketime:faketime debootstrap:debootstrap promtool:prometheus
+    amtool:prometheus-alertmanager'
 policy=/usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
 
