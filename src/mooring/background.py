@@ -15,6 +15,8 @@ from mooring.observe.alerts.keys import keys
 from mooring.observe.alerts.refusals import refusals
 from mooring.observe.alerts.replicas import replicas
 from mooring.observe.alerts.watchman import Watchman
+from mooring.observe.audit.sweep import SWEEP_SECONDS as AUDIT_SECONDS
+from mooring.observe.audit.sweep import sweep as sweep_audit
 from mooring.observe.denials.sweep import SWEEP_SECONDS as DENIALS_SECONDS
 from mooring.observe.denials.sweep import sweep as sweep_denials
 from mooring.observe.metrics import Metrics
@@ -52,6 +54,7 @@ def works(
         Work("refresh_tokens", sweep_refresh_tokens, lambda: SWEEP_SECONDS),
         Work("alerts", watchman.turn, lambda: watchman.seconds),
         Work("probe", prober.turn, partial(schedule.look_seconds, configuration)),
+        Work("audit", partial(sweep_audit, database, clock, configuration), lambda: AUDIT_SECONDS),
         Work("denials", partial(sweep_denials, database, clock, configuration), lambda: DENIALS_SECONDS),
     ]
 

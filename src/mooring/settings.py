@@ -132,6 +132,7 @@ class Settings(BaseSettings):
         None, description="Address that it pushes to. `external_url` if unset; without either, the replicas' own."
     )
 
+    audit_days: int = Field(365, ge=1, le=3650, description="How long the audit log is kept.")
     denial_days: int = Field(14, ge=1, le=3650, description="How long refusals are kept in the denial log.")
     denial_rows: int = Field(200_000, ge=1000, le=10**9, description="How many rows of it are kept: the oldest go.")
     alert_interval_seconds: float = Field(15, gt=0, le=3600, description="How often conditions are looked at.")

@@ -54,6 +54,11 @@ REQUESTS: Final = {
     "GET /permissions": Asked(),
     "GET /denials": Asked(),
     f"GET {ONE_PROJECT}/denials": Asked(),
+    "GET /audit-logs": Asked(),
+    "GET /auditlog-exts": Asked(),
+    "GET /auditlog-exts/events": Asked(),
+    "GET /projects/{project_name}/logs": Asked(),
+    "GET /projects/{project_name}/auditlog-exts": Asked(),
     "GET /users/current/permissions": Asked(query="scope=/system"),
     "GET /users": Asked(),
     "POST /users": Asked(409, "CONFLICT", {"username": "outsider", "password": "Sailor-of-the-7-seas"}),
@@ -153,6 +158,7 @@ def test_every_route_asks_for_what_it_does() -> None:
         f"GET {ONE_PROJECT}/_deletable": "project:delete",
         f"GET {ONE_PROJECT}/summary": "project:read",
         f"GET {ONE_ARTIFACT}/accessories": "accessory:list",
+        "GET /projects/{project_name}/auditlog-exts": "log:list",
     }
     for name, access in ROUTES.items():
         if access.level not in {Level.OPEN, Level.LOGIN} or name in odd:

@@ -112,6 +112,7 @@ SYSTEM: frozenset[Permission] = frozenset(
         catalog read
         cluster read
         denial  list
+        audit-log list
     """.strip().splitlines()
 )
 """What the system administrator may do beside everything in every project; robots of the system may be given these."""

@@ -11,9 +11,13 @@ from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.configuration import Configuration
 from mooring.cluster.master_key import MasterKey
 from mooring.database import Database
+from mooring.observe.audit import log as audit
+from mooring.observe.audit.log import Act
 from mooring.observe.metrics import Metrics
 
 DAY_SECONDS = 86_400
+SCHEDULE = "(key_life_days)"
+"""Who replaces keys in the audit log, where no person does: nobody can be called so."""
 
 
 class Rotation:
@@ -69,5 +73,6 @@ class Rotation:
         keyring.hold(connection)
         keyring.acknowledge(connection, self._replica, loaded)
         if keyring.rotation_due(connection, now, self._key_life):
-            keyring.create(connection, self._master_key, now)
+            kid = keyring.create(connection, self._master_key, now)
+            audit.note(connection, now, Act(SCHEDULE, "create", "signing_key", kid))
         keyring.advance(connection, now)

@@ -14,6 +14,7 @@ from mooring import __version__
 from mooring.api import (
     answers,
     artifacts,
+    audit,
     cluster,
     denials,
     members,
@@ -44,6 +45,7 @@ ROUTERS = (
     tags.router,
     cluster.router,
     denials.router,
+    audit.router,
 )
 
 

@@ -74,7 +74,9 @@ async def get_artifact(
 @router.delete(ONE_ARTIFACT, response_class=Response)
 async def delete_artifact(reference: Reference, visit: Annotated[Visit, Depends(InRepository(DELETE))]) -> Response:
     """With all its tags, and what belongs to nothing else."""
-    await visit.parts.database.write(_remove, visit.parts.clock.now(), visit, reference, visit.parts.collection_delay)
+    named = f"{visit.repository}{'@' if ':' in reference else ':'}{reference}"
+    remove = visit.noted("delete", "artifact", named, _remove)
+    await visit.parts.database.write(remove, visit.parts.clock.now(), visit, reference, visit.parts.collection_delay)
     return Response()
 
 

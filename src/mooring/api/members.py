@@ -14,6 +14,7 @@ from mooring.api.paging import Paged
 from mooring.api.visit import Visit
 from mooring.database.selection import Fuzzy
 from mooring.errors import Invalid
+from mooring.observe.audit.log import Naming
 from mooring.projects import members
 
 CREATE, READ, LIST, UPDATE, DELETE = (
@@ -21,6 +22,8 @@ CREATE, READ, LIST, UPDATE, DELETE = (
 )
 
 MemberId = Annotated[int, Path(ge=1, le=LARGEST)]
+
+MEMBER = "project_member"
 
 router = routing.router("member", "/projects/{project_name_or_id}/members")
 
@@ -80,7 +83,7 @@ async def add_member(
     request: Request, member: NewMember, visit: Annotated[Visit, Depends(InProject(CREATE))]
 ) -> Response:
     member_id = await visit.parts.database.write(
-        members.add,
+        visit.noted("create", MEMBER, str(member.user()), members.add, member.role_id.harbor_name),
         visit.parts.clock.now(),
         visit.project_id,
         member.user(),
@@ -98,14 +101,20 @@ async def get_member(mid: MemberId, visit: Annotated[Visit, Depends(InProject(RE
 @router.put("/{mid}", response_class=Response)
 async def set_role(mid: MemberId, role: NewRole, visit: Annotated[Visit, Depends(InProject(UPDATE))]) -> Response:
     now, held = visit.parts.clock.now(), visit.standing.permissions
-    await visit.parts.database.write(members.change, now, visit.project_id, mid, role.role_id, held)
+    change = visit.noted("update", MEMBER, _named(visit, mid), members.change, role.role_id.harbor_name)
+    await visit.parts.database.write(change, now, visit.project_id, mid, role.role_id, held)
     return Response()
 
 
 @router.delete("/{mid}", response_class=Response)
 async def remove_member(mid: MemberId, visit: Annotated[Visit, Depends(InProject(DELETE))]) -> Response:
-    await visit.parts.database.write(members.remove, visit.project_id, mid, visit.standing.permissions)
+    remove = visit.noted("delete", MEMBER, _named(visit, mid), members.remove)
+    await visit.parts.database.write(remove, visit.project_id, mid, visit.standing.permissions)
     return Response()
+
+
+def _named(visit: Visit, member_id: int) -> Naming:
+    return lambda connection: str(members.find(connection, visit.project_id, member_id)["username"])
 
 
 def _shape(row: RowMapping) -> Member:

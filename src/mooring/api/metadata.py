@@ -1,5 +1,6 @@
 """The metadata of a project, by itself."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Path, Response
@@ -54,7 +55,11 @@ async def delete_metadata(meta_name: Name, visit: Annotated[Visit, Depends(InPro
         raise PreconditionFailed("A project is public or it is not: set it to false.")
     _found(await _all(visit), meta_name)
     await visit.parts.database.write(
-        projects.change, visit.parts.clock.now(), visit.project_id, public=None, metadata={meta_name: None}
+        _change(visit, f"{meta_name} unset"),
+        visit.parts.clock.now(),
+        visit.project_id,
+        public=None,
+        metadata={meta_name: None},
     )
     return Response()
 
@@ -68,12 +73,16 @@ async def _set(visit: Visit, kept: dict[str, str]) -> None:
     if not kept:
         raise Invalid("This metadata can't be set here.")
     await visit.parts.database.write(
-        projects.change,
+        _change(visit, ", ".join(f"{key}={value}" for key, value in kept.items())),
         visit.parts.clock.now(),
         visit.project_id,
         public=metadata.is_public(kept),
         metadata={key: value for key, value in kept.items() if key != metadata.PUBLIC},
     )
+
+
+def _change(visit: Visit, description: str) -> Callable[..., None]:
+    return visit.noted("update", "project", visit.project, projects.change, description)
 
 
 def _found(known: dict[str, str], name: str) -> str:

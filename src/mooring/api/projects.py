@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import Field
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from mooring.access.permissions import Permission, Role
 from mooring.api import routing
@@ -16,6 +16,8 @@ from mooring.api.visit import Visit
 from mooring.cluster.clock import rfc3339
 from mooring.database.selection import Exact, Fuzzy
 from mooring.errors import Invalid, NotFound
+from mooring.observe.audit import log as audit
+from mooring.observe.audit.log import Act
 from mooring.projects import metadata, projects
 
 CREATE, LIST, READ, UPDATE, DELETE = (
@@ -155,7 +157,8 @@ async def create_project(
     kept = project.kept_metadata()
     name = project.project_name or ""
     project_id = await visit.parts.database.write(
-        projects.create,
+        _create,
+        visit,
         visit.parts.clock.now(),
         name=name,
         public=metadata.is_public(kept) or False,
@@ -175,7 +178,7 @@ async def update_project(project: ProjectBody, visit: Annotated[Visit, Depends(I
     project.require_supported()
     kept = project.kept_metadata()
     await visit.parts.database.write(
-        projects.change,
+        visit.noted("update", "project", visit.project, projects.change),
         visit.parts.clock.now(),
         visit.project_id,
         public=metadata.is_public(kept),
@@ -186,7 +189,7 @@ async def update_project(project: ProjectBody, visit: Annotated[Visit, Depends(I
 
 @router.delete("/{project_name_or_id}", response_class=Response)
 async def delete_project(visit: Annotated[Visit, Depends(InProject(DELETE))]) -> Response:
-    await visit.parts.database.write(projects.remove, visit.project_id)
+    await visit.parts.database.write(visit.noted("delete", "project", visit.project, projects.remove), visit.project_id)
     return Response()
 
 
@@ -209,6 +212,12 @@ async def get_summary(visit: Annotated[Visit, Depends(InProject(READ))]) -> Summ
         answer.guest_count = found.members.get(Role.GUEST, 0)
         answer.limited_guest_count = found.members.get(Role.LIMITED_GUEST, 0)
     return answer
+
+
+def _create(connection: Connection, /, visit: Visit, now: int, **given: Any) -> int:
+    project_id = projects.create(connection, now, **given)
+    audit.note(connection, now, Act(visit.caller.name, "create", "project", given["name"], project_id))
+    return project_id
 
 
 def _without_public(kept: dict[str, str]) -> dict[str, str]:

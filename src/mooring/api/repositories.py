@@ -67,7 +67,7 @@ async def describe_repository(
     repository: Description, visit: Annotated[Visit, Depends(InRepository(UPDATE))]
 ) -> Response:
     await visit.parts.database.write(
-        listings.describe_repository,
+        visit.noted("update", "repository", visit.repository, listings.describe_repository),
         visit.parts.clock.now(),
         visit.project_id,
         visit.repository,
@@ -78,9 +78,8 @@ async def describe_repository(
 
 @router.delete(ONE, response_class=Response)
 async def delete_repository(visit: Annotated[Visit, Depends(InRepository(DELETE))]) -> Response:
-    await visit.parts.database.write(
-        removal.remove_repository, visit.parts.clock.now(), visit.project_id, visit.repository
-    )
+    remove = visit.noted("delete", "repository", visit.repository, removal.remove_repository)
+    await visit.parts.database.write(remove, visit.parts.clock.now(), visit.project_id, visit.repository)
     return Response()
 
 

@@ -26,7 +26,8 @@ from mooring.api.visit import LoggedIn, Visit, in_project, in_system, require_in
 from mooring.database.selection import Exact, Selection
 from mooring.errors import Invalid
 from mooring.identity import accounts
-from mooring.identity.robots import hash_secret, new_secret
+from mooring.identity.robots import full_name, hash_secret, new_secret
+from mooring.observe.audit.log import Naming
 from mooring.projects import robots
 
 CREATE, READ, LIST, UPDATE, DELETE = (
@@ -103,7 +104,7 @@ async def renew_secret(
 
 @router.delete("/robots/{robot_id}", response_class=Response)
 async def delete_robot(robot_id: RobotId, visit: Annotated[Visit, Depends(OfRobot(DELETE))]) -> Response:
-    await visit.parts.database.write(robots.remove, robot_id)
+    await visit.parts.database.write(visit.noted("delete", "robot", _named(robot_id), robots.remove), robot_id)
     return Response()
 
 
@@ -147,7 +148,7 @@ async def renew_project_secret(
 @router.delete(f"{PROJECT}/{{robot_id}}", response_class=Response)
 async def delete_project_robot(robot_id: RobotId, visit: Annotated[Visit, Depends(InProject(DELETE))]) -> Response:
     await visit.parts.database.read(robots.find, robot_id, visit.project_id)
-    await visit.parts.database.write(robots.remove, robot_id)
+    await visit.parts.database.write(visit.noted("delete", "robot", _named(robot_id), robots.remove), robot_id)
     return Response()
 
 
@@ -165,7 +166,7 @@ async def _listed(listing: Whole, visit: Visit, selected: Selection) -> list[Rob
 async def _created(request: Request, response: Response, robot: NewRobot, visit: Visit) -> RobotMade:
     secret = new_secret()
     row = await visit.parts.database.write(
-        robots.create,
+        visit.noted("create", "robot", full_name(robot.name, visit.project or None), robots.create),
         visit.parts.clock.now(),
         giver=visit.subject,
         name=robot.name,
@@ -185,7 +186,7 @@ async def _updated(robot_id: int, robot: ChangedRobot, visit: Visit) -> Response
     robot.require_same(known)
     values = {"description": robot.description, "disabled": robot.disable}
     await visit.parts.database.write(
-        robots.change,
+        visit.noted("update", "robot", _named(robot_id), robots.change),
         visit.parts.clock.now(),
         robot_id,
         giver=visit.subject,
@@ -198,13 +199,16 @@ async def _updated(robot_id: int, robot: ChangedRobot, visit: Visit) -> Response
 
 async def _renewed(robot_id: int, asked: NewSecret, visit: Visit) -> NewSecret:
     parts = visit.parts
+    renew = visit.noted("update", "robot", _named(robot_id), robots.set_secret, "a new secret")
     if asked.secret:
         hashed = await parts.passwords.hash(accounts.require_strong(asked.secret))
-        await parts.database.write(
-            robots.set_secret, parts.clock.now(), robot_id, giver=visit.subject, secret_hash=hashed
-        )
+        await parts.database.write(renew, parts.clock.now(), robot_id, giver=visit.subject, secret_hash=hashed)
         return NewSecret(secret="")
     secret = new_secret()
     hashed = hash_secret(secret)
-    await parts.database.write(robots.set_secret, parts.clock.now(), robot_id, giver=visit.subject, secret_hash=hashed)
+    await parts.database.write(renew, parts.clock.now(), robot_id, giver=visit.subject, secret_hash=hashed)
     return NewSecret(secret=secret)
+
+
+def _named(robot_id: int) -> Naming:
+    return lambda connection: str(robots.find(connection, robot_id)["name"])

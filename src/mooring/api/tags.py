@@ -51,7 +51,8 @@ async def list_tags(
 async def create_tag(
     request: Request, reference: Reference, tag: NewTag, visit: Annotated[Visit, Depends(InRepository(CREATE))]
 ) -> Response:
-    await visit.parts.database.write(_create, visit.parts.clock.now(), visit, reference, require_tag(tag.name))
+    create = visit.noted("create", "tag", f"{visit.repository}:{tag.name}", _create, reference)
+    await visit.parts.database.write(create, visit.parts.clock.now(), visit, reference, require_tag(tag.name))
     return created(request, tag.name)
 
 
@@ -61,7 +62,8 @@ async def delete_tag(
     tag_name: Annotated[str, Path(max_length=255)],
     visit: Annotated[Visit, Depends(InRepository(DELETE))],
 ) -> Response:
-    await visit.parts.database.write(_delete, visit, reference, require_tag(tag_name))
+    delete = visit.noted("delete", "tag", f"{visit.repository}:{tag_name}", _delete)
+    await visit.parts.database.write(delete, visit, reference, require_tag(tag_name))
     return Response()
 
 

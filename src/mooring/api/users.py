@@ -16,6 +16,7 @@ from mooring.cluster.clock import rfc3339
 from mooring.database.selection import Fuzzy
 from mooring.errors import Invalid, PreconditionFailed
 from mooring.identity import accounts, users
+from mooring.observe.audit.log import Naming
 from mooring.refusals import Reason, Refused
 
 CREATE, READ, LIST, UPDATE, DELETE = (
@@ -96,7 +97,7 @@ async def list_users(
 async def create_user(request: Request, user: NewUser, visit: Annotated[Visit, Depends(System(CREATE))]) -> Response:
     parts = visit.parts
     user_id = await parts.database.write(
-        users.create,
+        visit.noted("create", "user", user.username, users.create),
         parts.clock.now(),
         username=user.username,
         password_hash=await parts.passwords.hash(accounts.require_strong(user.password)),
@@ -136,9 +137,9 @@ async def update_user(
     given = profile.model_dump(exclude_none=True)
     if given.get("email") == "":
         given["email"] = None
-    await visit.parts.database.write(
-        accounts.set_profile, visit.parts.clock.now(), user_id, given, by_admin=_may_touch_admins(visit, user_id)
-    )
+    change = visit.noted("update", "user", _named(user_id), accounts.set_profile)
+    by_admin = _may_touch_admins(visit, user_id)
+    await visit.parts.database.write(change, visit.parts.clock.now(), user_id, given, by_admin=by_admin)
     return Response()
 
 
@@ -146,7 +147,8 @@ async def update_user(
 async def delete_user(user_id: UserId, visit: Annotated[Visit, Depends(System(DELETE))]) -> Response:
     if visit.subject == f"user:{user_id}":
         raise Refused(Reason.NO_PERMISSION, "Nobody can delete himself.")
-    await visit.parts.database.write(accounts.remove, user_id, by_admin=visit.standing.system_admin)
+    remove = visit.noted("delete", "user", _named(user_id), accounts.remove)
+    await visit.parts.database.write(remove, user_id, by_admin=visit.standing.system_admin)
     return Response()
 
 
@@ -155,7 +157,9 @@ async def set_admin(user_id: UserId, flag: AdminFlag, visit: Annotated[Visit, De
     if not visit.standing.system_admin:
         # A robot that manages users could make itself one otherwise.
         raise Refused(Reason.NO_PERMISSION, "Only a system administrator makes another one.")
-    await visit.parts.database.write(accounts.set_admin, visit.parts.clock.now(), user_id, flag.sysadmin_flag)
+    told = "system administrator" if flag.sysadmin_flag else "no system administrator"
+    change = visit.noted("update", "user", _named(user_id), accounts.set_admin, told)
+    await visit.parts.database.write(change, visit.parts.clock.now(), user_id, flag.sysadmin_flag)
     return Response()
 
 
@@ -173,14 +177,18 @@ async def set_password(
     if await parts.passwords.matches(password.new_password, known["password_hash"]):
         raise Invalid("The new password is the old one.")
     hashed = await parts.passwords.hash(password.new_password)
-    await parts.database.write(
-        accounts.set_password, parts.clock.now(), user_id, hashed, by_admin=_may_touch_admins(visit, user_id)
-    )
+    change = visit.noted("update", "user", _named(user_id), accounts.set_password, "a new password")
+    by_admin = _may_touch_admins(visit, user_id)
+    await parts.database.write(change, parts.clock.now(), user_id, hashed, by_admin=by_admin)
     return Response()
 
 
 def _may_touch_admins(visit: Visit, user_id: int) -> bool:
     return visit.standing.system_admin or visit.subject == f"user:{user_id}"
+
+
+def _named(user_id: int) -> Naming:
+    return lambda connection: str(users.by_id(connection, user_id)["username"])
 
 
 def _shape(row: RowMapping) -> User:

@@ -1,17 +1,23 @@
 """Requests that were allowed: who sent them, and what they may do where they ask."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
+from sqlalchemy import Connection
 
 from mooring.access import challenge
 from mooring.access.caller import Caller
 from mooring.access.permissions import Permission
 from mooring.access.standing import Standing
 from mooring.api.parts import Parts, parts_of
+from mooring.observe.audit.log import Act, Naming, noted
 from mooring.projects.standing import evaluate_by_key, evaluate_system
 from mooring.refusals import Reason, Refused
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,19 @@ class Visit:
     @property
     def subject(self) -> str:
         return self.caller.subject
+
+    def noted(
+        self,
+        operation: str,
+        resource_type: str,
+        resource: str | Naming,
+        transaction: Callable[Concatenate[Connection, P], T],
+        description: str = "",
+    ) -> Callable[Concatenate[Connection, P], T]:
+        """The transaction, with a row in the audit log that says who did it."""
+        name, naming = (resource, None) if isinstance(resource, str) else ("", resource)
+        act = Act(self.caller.name, operation, resource_type, name, self.standing.project_id, description)
+        return noted(self.parts.clock.now(), act, transaction, naming)
 
     @property
     def project_id(self) -> int:

@@ -1,18 +1,18 @@
 """`mooring config`: what this replica was told, and what all of them are told while serving."""
 
-import getpass
 import os
 from typing import Annotated, Any
 
 import typer
 
-from mooring.cli.opened import opened
+from mooring.cli.opened import opened, operator
 from mooring.cli.options import Config, Data
 from mooring.cli.tables import show
 from mooring.cluster import configuration
 from mooring.cluster.clock import rfc3339
 from mooring.cluster.master_key import master_key
 from mooring.database.connect import connect
+from mooring.observe.audit.log import Act, noted
 from mooring.settings import Settings, load
 from mooring.storage.connect import open_store
 
@@ -110,6 +110,8 @@ def history(data: Data = None, config: Config = None) -> None:
 
 def _change(data: Data, config: Config, name: str, value: Any) -> None:
     with opened(config, data) as parts:
-        by = f"{getpass.getuser()} (command line)"
-        version = parts.database.write_now(configuration.change, parts.clock.now(), by, {name: value})
+        by, now = operator(), parts.clock.now()
+        said = f"{name} unset" if value is None else f"{name}={value}"
+        change = noted(now, Act(by, "update", "configure", name, description=said), configuration.change)
+        version = parts.database.write_now(change, now, by, {name: value})
     print(f"Version {version.number} of the configuration is in force on all replicas within two seconds.")

@@ -3,12 +3,16 @@
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from mooring.access import keyring
-from mooring.cli.opened import opened
+from mooring.cli.opened import opened, operator
 from mooring.cli.options import Config, Data
 from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
+from mooring.cluster.master_key import MasterKey
+from mooring.observe.audit import log as audit
+from mooring.observe.audit.log import Act
 
 application = typer.Typer(help="Signing keys of tokens.", no_args_is_help=True)
 
@@ -36,6 +40,12 @@ def rotate(
     """Make a new signing key. It signs once every live replica has loaded it; the old one verifies on."""
     with opened(config, data) as parts:
         now = parts.clock.now()
-        kid = parts.database.write_now(keyring.create, parts.master_key, now)
+        kid = parts.database.write_now(_create, parts.master_key, now)
         parts.database.write_now(keyring.advance, now)
     print(kid if quiet else f"The key {kid} is pending. It signs when every live replica has loaded it.")
+
+
+def _create(connection: Connection, master_key: MasterKey, now: int) -> str:
+    kid = keyring.create(connection, master_key, now)
+    audit.note(connection, now, Act(operator(), "create", "signing_key", kid))
+    return kid

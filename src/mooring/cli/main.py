@@ -8,6 +8,7 @@ from rich.console import Console
 from mooring import __version__
 from mooring.cli import (
     alerts,
+    audit,
     checks,
     cluster,
     configuration,
@@ -44,6 +45,7 @@ application.add_typer(doctor.application, name="doctor")
 application.add_typer(master_key.application, name="master-key")
 application.add_typer(store.application, name="store")
 application.command("probe")(probe.probe)
+application.command("audit")(audit.audit)
 application.command("denials")(denials.denials)
 application.command("explain")(explain.explain)
 application.command("gc")(checks.collect)

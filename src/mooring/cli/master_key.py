@@ -3,9 +3,10 @@
 import typer
 
 from mooring.access import keyring
-from mooring.cli.opened import opened
+from mooring.cli.opened import opened, operator
 from mooring.cli.options import Config, Data
 from mooring.errors import PreconditionFailed
+from mooring.observe.audit.log import Act, noted
 
 application = typer.Typer(help="The key that seals secrets in the database.", no_args_is_help=True)
 
@@ -19,7 +20,8 @@ def replace(data: Data = None, config: Config = None) -> None:
                 "Only one master key was given. Give the new one as MOORING_MASTER_KEY and the old one as "
                 "MOORING_MASTER_KEY_PREVIOUS (or their files), to this command and before that to every replica."
             )
-        count = parts.database.write_now(keyring.replace_master_key, parts.master_key)
+        act = Act(operator(), "update", "master_key", "master key")
+        count = parts.database.write_now(noted(parts.clock.now(), act, keyring.replace_master_key), parts.master_key)
     print(
         f"Sealed {count} signing keys with the new master key. The old one is needed no more: "
         "take MOORING_MASTER_KEY_PREVIOUS from every replica."

@@ -1,5 +1,7 @@
 """The database and store that a command works on, opened and closed."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,15 @@ from mooring.cluster import identity
 from mooring.database.schema import require_served
 from mooring.errors import ConfigurationError
 from mooring.settings import load
+
+
+def operator() -> str:
+    """Who types, for the audit log."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    return f"{name} (command line)"
 
 
 @contextmanager

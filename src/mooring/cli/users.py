@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, Row, select
 
-from mooring.cli.opened import opened
+from mooring.cli.opened import opened, operator
 from mooring.cli.options import Config, Data
 from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
@@ -17,6 +17,7 @@ from mooring.identity import accounts, users
 from mooring.identity.accounts import require_strong
 from mooring.identity.passwords import hash_password
 from mooring.identity.tables import users as users_table
+from mooring.observe.audit.log import Act, noted
 
 Change = Callable[[Connection, int, int], None]
 """A transaction: the connection, the time now, the user's id."""
@@ -60,9 +61,10 @@ def create(
     """Make a user."""
     password = _password(password_stdin)
     with opened(config, data) as parts:
+        now = parts.clock.now()
         parts.database.write_now(
-            users.create,
-            parts.clock.now(),
+            noted(now, Act(operator(), "create", "user", name), users.create),
+            now,
             username=name,
             password_hash=hash_password(password),
             email=email,
@@ -76,27 +78,29 @@ def set_password(name: Name, password_stdin: FromInput = False, data: Data = Non
     """Give a user a new password, and end what the old one opened."""
     password = _password(password_stdin)
     hashed = hash_password(password)
-    _change(data, config, name, partial(accounts.set_password, password_hash=hashed, by_admin=True))
+    _change(data, config, name, partial(accounts.set_password, password_hash=hashed, by_admin=True), "a new password")
     print(f"The user {name} has a new password.")
 
 
 @application.command()
 def disable(name: Name, data: Data = None, config: Config = None) -> None:
     """Refuse a user everything, at once and everywhere."""
-    _change(data, config, name, partial(accounts.set_disabled, disabled=True))
+    _change(data, config, name, partial(accounts.set_disabled, disabled=True), "disabled")
     print(f"The user {name} is disabled.")
 
 
 @application.command()
 def enable(name: Name, data: Data = None, config: Config = None) -> None:
     """Let a disabled user in again."""
-    _change(data, config, name, partial(accounts.set_disabled, disabled=False))
+    _change(data, config, name, partial(accounts.set_disabled, disabled=False), "enabled")
     print(f"The user {name} is enabled.")
 
 
-def _change(data: Data, config: Config, name: str, change: Change) -> None:
+def _change(data: Data, config: Config, name: str, change: Change, said: str) -> None:
     with opened(config, data) as parts:
-        parts.database.write_now(_apply, parts.clock.now(), name, change)
+        now = parts.clock.now()
+        apply = noted(now, Act(operator(), "update", "user", name, description=said), _apply)
+        parts.database.write_now(apply, now, name, change)
 
 
 def _apply(connection: Connection, now: int, name: str, change: Change) -> None:

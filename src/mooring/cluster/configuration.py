@@ -33,6 +33,7 @@ CHANGEABLE = (
     "collection_interval_seconds",
     "probe_interval_seconds",
     "probe_url",
+    "audit_days",
     "denial_days",
     "denial_rows",
     "alert_interval_seconds",

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from mooring.database import rows
 from mooring.database.lookup import Lookup, Values
 from mooring.errors import ManifestBlobUnknown, ManifestUnknown, SizeInvalid
+from mooring.observe.audit import log as audit
+from mooring.observe.audit.log import Act
 from mooring.registry import repositories
 from mooring.registry.collection import enqueue_review
 from mooring.registry.manifests import Manifest
@@ -86,6 +88,12 @@ def put(connection: Connection, now: int, push: Push) -> None:
     for tag in sorted(push.tags):
         set_tag(connection, now, repository_id, tag, manifest_id)
     repositories.touch(connection, now, repository_id)
+    audit.note(connection, now, _act(push))
+
+
+def _act(push: Push) -> Act:
+    named = f"{push.repository}:{push.tags[0]}" if push.tags else f"{push.repository}@{push.digest}"
+    return Act(push.pushed_by, "create", "artifact", named, push.project_id, push.digest)
 
 
 def set_tag(connection: Connection, now: int, repository_id: int, tag: str, manifest_id: int) -> None:

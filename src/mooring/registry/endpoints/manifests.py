@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -7,6 +8,7 @@ from starlette.responses import Response
 from mooring.errors import DigestInvalid, ManifestUnknown, UriTooLong
 from mooring.http.body import read_body
 from mooring.http.prepared import Prepared, is_known
+from mooring.observe.audit.log import Act, noted
 from mooring.registry import manifest_index
 from mooring.registry.digests import Digest, digest_of, parse_digest
 from mooring.registry.manifest_index import Push, StoredManifest
@@ -62,17 +64,20 @@ async def put_manifest(registry: Registry, request: Request, visit: Visit) -> Re
 
 
 async def delete_manifest(registry: Registry, _request: Request, visit: Visit) -> Response:
+    now, act = registry.clock.now(), Act(visit.caller.name, "delete", "artifact", "", visit.project_id)
     if ":" in visit.reference:
         digest = str(parse_digest(visit.reference))
         await registry.database.write(
-            manifest_index.delete_manifest,
-            registry.clock.now(),
+            noted(now, replace(act, resource=f"{visit.repository}@{digest}"), manifest_index.delete_manifest),
+            now,
             visit.repository,
             digest,
             registry.collection_delay,
         )
     else:
-        await registry.database.write(manifest_index.delete_tag, visit.repository, known_tag(visit.reference))
+        act = replace(act, resource_type="tag", resource=f"{visit.repository}:{visit.reference}")
+        delete = noted(now, act, manifest_index.delete_tag)
+        await registry.database.write(delete, visit.repository, known_tag(visit.reference))
     return Response(status_code=202)
 
 
