@@ -1,11 +1,6 @@
 """A push over one endpoint and over pairs, against a registry that works and ones that do not."""
 
 import json
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,11 +9,10 @@ from typer.testing import CliRunner, Result
 
 from mooring.cli.main import application
 from mooring.errors import Invalid, MooringError, Unavailable
-from tests import programs
 from tests.api import Api
 from tests.conftest import StartServer
 from tests.doctor.standing import answering
-from tests.server import Server, free_port
+from tests.server import Server
 
 
 @pytest.fixture(autouse=True)
@@ -106,57 +100,3 @@ def test_credentials_go_nowhere_else(answer: bytes, error: type[MooringError]) -
     assert isinstance(done.exception, error)
     assert other.heard, "it was asked"
     assert not [line for line in other.heard if line.startswith("authorization:")]
-
-
-@pytest.fixture
-def distributions(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Two of Debian's, each with bytes of its own."""
-    with ExitStack() as stack:
-        yield (
-            stack.enter_context(distribution(tmp_path / "first")),
-            stack.enter_context(distribution(tmp_path / "second")),
-        )
-
-
-@contextmanager
-def distribution(directory: Path) -> Iterator[str]:
-    program, port = programs.find("docker-registry"), free_port()
-    directory.mkdir()
-    settings = directory / "config.yml"
-    settings.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {directory}}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}', secret: one}}\n"
-    )
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        end = time.monotonic() + 30
-        while not answers(port):
-            assert process.poll() is None, (directory / "log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def test_distribution_works_alone_and_not_in_two_stores(distributions: tuple[str, str]) -> None:
-    first, second = distributions
-    words = ["probe", first, "--endpoint", first, "--endpoint", second, "--output", "json"]
-    done = CliRunner().invoke(application, words)
-    assert done.exit_code == 1, done.output
-    runs = {(run["issuer"], run["endpoint"]): run for run in json.loads(done.stdout)["runs"]}
-    assert runs[first, first]["ok"]
-    assert runs[second, second]["ok"]
-    for pair in ((first, second), (second, first)):
-        assert not runs[pair]["ok"]
-        assert "BLOB_UPLOAD_UNKNOWN" in runs[pair]["fault"]

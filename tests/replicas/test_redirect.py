@@ -1,5 +1,6 @@
 """Pulls that are sent to the bucket itself: real clients follow, and get the same bytes."""
 
+import json
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from typer.testing import CliRunner
 
+from mooring.cli.main import application
 from tests.api import Api
 from tests.clients import engine
 from tests.clients.client import ImageClient, shell_in
@@ -66,3 +69,13 @@ def redirections(replica: Replica) -> float:
         lines = answer.read().decode().splitlines()
     found = [line for line in lines if line.startswith("mooring_requests_total{") and 'status="307"' in line]
     return sum(float(line.rpartition(" ")[2]) for line in found)
+
+
+def test_a_probe_follows_and_compares(redirecting: Replica, cluster: Cluster, project: str, tmp_path: Path) -> None:
+    given = {"MOORING_PROBE_USERNAME": cluster.username, "MOORING_PROBE_PASSWORD": cluster.password}
+    words = ["probe", f"http://{HOST}:{redirecting.port}", "--repository", f"{project}/probe", "--output", "json"]
+    done = CliRunner().invoke(application, words, env={**given, "DOCKER_CONFIG": str(tmp_path)})
+    assert done.exit_code == 0, done.output
+    (run,) = json.loads(done.stdout)["runs"]
+    # A bucket refuses who brings an Authorization beside the signature.
+    assert [step["status"] for step in run["steps"] if step["name"] == "redirected"] == [200, 200, 200]

@@ -11,6 +11,8 @@ from mooring.egress.credentials import Credentials
 from mooring.errors import Invalid, Unavailable
 
 PORTS: Final = {"http": 80, "https": 443}
+Place = tuple[str, str | None, int | None]
+"""Scheme, host and port."""
 PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -76,7 +78,7 @@ async def learn(egress: Egress, url: str, allowed: tuple[str, ...], own: tuple[s
     asked = urlsplit(url)
     try:
         realm = urlsplit(found.get("realm", ""))
-        at_home = _place(realm) in {_place(asked), *(_place(urlsplit(each)) for each in own)}
+        at_home = place(realm) in {place(asked), *(place(urlsplit(each)) for each in own)}
     except ValueError as error:
         raise Unavailable(f"{url} names a token service that has no address: {challenge}") from error
     origin = f"{realm.scheme}://{realm.netloc}"
@@ -88,7 +90,8 @@ async def learn(egress: Egress, url: str, allowed: tuple[str, ...], own: tuple[s
     return Authority("bearer", realm.path, found.get("service", ""), fixed=origin)
 
 
-def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
+def place(parts: SplitResult) -> Place:
+    """Raises ValueError for a port that is none."""
     return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 

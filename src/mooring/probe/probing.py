@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from mooring.egress.client import Egress, Policy
 from mooring.egress.credentials import Credentials
 from mooring.errors import Unavailable
-from mooring.probe.authority import Holder, learn
+from mooring.probe.authority import Holder, Place, learn, place
 from mooring.probe.push import Pusher, Run, pairs
 
 REPOSITORY: Final = "library/mooring-probe"
@@ -37,6 +38,12 @@ class Plan:
     def pairs(self) -> Sequence[tuple[str, str]]:
         return self.chosen or pairs(self.endpoints or (self.url,))
 
+    @property
+    def places(self) -> frozenset[Place]:
+        """Where the registry is."""
+        known = (self.url, *self.endpoints, *self.own, *(each for pair in self.pairs for each in pair))
+        return frozenset(place(urlsplit(each)) for each in known)
+
 
 async def probe(plan: Plan, policy: Policy, seen: Callable[[Run], None]) -> Sequence[Run]:
     """Raises Unavailable when nothing could be tried: no answer, or no token for anybody."""
@@ -49,7 +56,7 @@ async def probe(plan: Plan, policy: Policy, seen: Callable[[Run], None]) -> Sequ
             for issuer, other in plan.pairs:
                 # A token of its own for each push, as for each job.
                 holder = Holder(egress, authority, plan.credentials)
-                run = await Pusher(egress, holder, issuer, other, plan.repository).run()
+                run = await Pusher(egress, holder, issuer, other, plan.repository, plan.places).run()
                 runs.append(run)
                 seen(run)
                 if plan.max_failures and sum(run.fault is not None for run in runs) >= plan.max_failures:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from mooring.egress.client import Egress, Reply
-from mooring.probe.authority import Holder
+from mooring.probe.authority import Holder, Place, place
 from mooring.probe.image import MANIFEST_TYPE, Image, digest_of, make_image
 
 SHOWN: Final = 300
@@ -52,6 +52,8 @@ class Pusher:
     issuer: str
     other: str
     repository: str
+    own: frozenset[Place]
+    """Where the registry is: an upload that goes on elsewhere is not one that its clients reach."""
     steps: list[Step] = field(default_factory=list)
     turn: int = 0
     begun: list[str] = field(default_factory=list)
@@ -95,11 +97,11 @@ class Pusher:
             }
             reply = await self._ask("chunk", "PATCH", self._place(reply), {202}, headers=headers, body=piece)
             self.begun[-1] = self._place(reply)
-        place = self._place(reply)
-        joint = "&" if "?" in place else "?"
+        path = self._place(reply)
+        joint = "&" if "?" in path else "?"
         rest = content if chunks == 1 else b""
         headers = {"content-type": "application/octet-stream"}
-        path = f"{place}{joint}digest={digest_of(content)}"
+        path = f"{path}{joint}digest={digest_of(content)}"
         await self._ask("blob", "PUT", path, {201}, headers=headers, body=rest)
         self.begun.pop()
 
@@ -121,13 +123,13 @@ class Pusher:
 
     async def _followed(self, reply: Reply) -> Reply:
         """Where a registry sends pulls elsewhere, as to its bucket: without credentials, which are not for it."""
-        place = self.steps[-1].endpoint
+        address = self.steps[-1].endpoint
         for _ in range(MOST_REDIRECTIONS):
             if reply.status not in REDIRECTIONS:
                 break
-            place = urljoin(place, reply.header("location") or "")
-            reply = await self.egress.ask("GET", place)
-            parts = urlsplit(place)
+            address = urljoin(address, reply.header("location") or "")
+            reply = await self.egress.ask("GET", address)
+            parts = urlsplit(address)
             fine = reply.status == 200 or reply.status in REDIRECTIONS
             # Not the whole address: a signed one is as good as a password for a while.
             self._note("redirected", f"{parts.scheme}://{parts.netloc}", reply, "" if fine else _told(reply))
@@ -137,13 +139,13 @@ class Pusher:
 
     async def _clean(self, image: Image) -> None:
         """What can't be deleted is left to the registry: many allow nobody to delete."""
-        places = [("abort", place, set(range(600))) for place in self.begun]
+        asked = [("abort", path, set(range(600))) for path in self.begun]
         if self.named:
             path = f"/v2/{self.repository}/manifests/{image.digest}"
-            places.append(("delete", path, {200, 202, 401, 403, 404, 405}))
-        for name, place, good in places:
+            asked.append(("delete", path, {200, 202, 401, 403, 404, 405}))
+        for name, path, good in asked:
             with suppress(Failed):
-                await self._ask(name, "DELETE", place, good)
+                await self._ask(name, "DELETE", path, good)
 
     async def _ask(
         self,
@@ -183,9 +185,18 @@ class Pusher:
             raise Failed
 
     def _place(self, reply: Reply) -> str:
-        """The path of an upload: it goes on at an endpoint that was named, wherever the Location leads."""
-        parts = urlsplit(reply.header("location") or "")
-        return parts.path + (f"?{parts.query}" if parts.query else "")
+        """The path of an upload, which goes on at an endpoint that was named.
+
+        A client goes where the Location leads: it must be the registry.
+        """
+        location = reply.header("location") or ""
+        with suppress(ValueError):
+            parts = urlsplit(location)
+            if not parts.netloc or place(parts) in self.own:
+                return parts.path + (f"?{parts.query}" if parts.query else "")
+        where = location.partition("?")[0][:SHOWN]
+        self._note("location", self.steps[-1].endpoint, reply, f"the upload is to go on at {where}")
+        raise Failed
 
 
 def pairs(endpoints: Sequence[str]) -> list[tuple[str, str]]:
