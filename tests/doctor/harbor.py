@@ -79,6 +79,9 @@ class Database:
     )
     robot_prefix: str = "robot$"
     token_seconds: int = 1800
+    read_only: bool = False
+    quota: tuple[int, int] = (-1, 4096)
+    """Bytes that a project may hold, and holds."""
     cached_ids: dict[str, int] = field(default_factory=dict)
 
     def project(self, name: str) -> Project | None:
@@ -338,6 +341,9 @@ async def behind(core: Core, request: web.Request, repository: str, rest: str) -
     registry = core.registry
     if not registry.up:
         return web.Response(status=502)
+    if core.database.read_only and request.method not in {"GET", "HEAD"}:
+        message = "The system is in read only mode. Any modification is prohibited."
+        return fault(403, "DENIED", message)
     if not core.redis_up and request.method == "POST":
         core.log.append("failed to set accepted blob size for session, connection refused")
         return internal()
@@ -402,7 +408,11 @@ async def system_info(core: Core, request: web.Request) -> web.Response:
     known = await login(core, *given) if given else ""
     found = {"auth_mode": core.database.auth_mode, "self_registration": False}
     if known:
-        found |= {"harbor_version": f"{core.version}-abcdef12", "external_url": f"{core.external_scheme}://harbor.test"}
+        found |= {
+            "read_only": core.database.read_only,
+            "harbor_version": f"{core.version}-abcdef12",
+            "external_url": f"{core.external_scheme}://harbor.test",
+        }
     return web.json_response(found)
 
 
@@ -414,6 +424,14 @@ async def projects(core: Core, request: web.Request) -> web.Response:
     seen = [project for project in core.database.projects if project.public or name == "admin"]
     rows = [described(project, project.id) for project in sorted(seen, key=lambda each: each.name)]
     return web.json_response(rows, headers={"X-Total-Count": str(len(rows))})
+
+
+async def summary(core: Core, request: web.Request) -> web.Response:
+    given = basic(request)
+    if not (given and await login(core, *given)):
+        return fault(401, "UNAUTHORIZED", "unauthorized")
+    hard, used = core.database.quota
+    return web.json_response({"repo_count": 1, "quota": {"hard": {"storage": hard}, "used": {"storage": used}}})
 
 
 async def project(core: Core, request: web.Request) -> web.Response:
@@ -449,6 +467,7 @@ ROUTES: Final[tuple[tuple[str, Handler], ...]] = (
     ("/api/v2.0/systeminfo", system_info),
     ("/api/v2.0/projects", projects),
     ("/api/v2.0/projects/{name}", project),
+    ("/api/v2.0/projects/{name}/summary", summary),
     ("/service/token", token),
     ("/c/userExists", user_exists),
     ("/v2/{path:.*}", v2),

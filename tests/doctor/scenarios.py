@@ -200,6 +200,14 @@ def redis_hangs(harbor: Harbor) -> None:
         core.redis_hangs = True
 
 
+def read_only(harbor: Harbor) -> None:
+    harbor.database.read_only = True
+
+
+def quota_used_up(harbor: Harbor) -> None:
+    harbor.database.quota = (1 << 30, 1 << 30)
+
+
 def core_stopped(harbor: Harbor) -> None:
     harbor.second.running = False
 
@@ -312,6 +320,8 @@ SCENARIOS: Final = (
     Scenario("an older core panics", "RC23", older_core_panics),
     Scenario("tokens come too late", "RC24", slow, timeout_seconds=2),
     Scenario("registry down", "?", registry_down),
+    Scenario("read-only mode", "?", read_only),
+    Scenario("a quota used up", "?", quota_used_up),
     Scenario("a core stopped", "?", core_stopped),
     Scenario("a core stopped, no other one tried, nobody", "?", core_stopped_and_no_other_tried, nobody_at_entrance),
     Scenario("/v2/ leads to a page", "?", answered_in_front("*", "/v2/", 200), nobody_at_entrance),

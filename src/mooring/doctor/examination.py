@@ -87,6 +87,7 @@ def _of_a_harbor(seen: Observations, asked: Asked | None, found: Sequence[Door])
         "mount": any(door.mount for door in found),
         "csrf": bool(asked and any(crossing.kind == "csrf" for crossing in asked.crossings)),
         "projects": any(project.direct_status for door in found for project in door.projects),
+        "quota": bool(asked and asked.quota),
         "repository": bool(asked and asked.repository_was_named),
         "versions": bool(versions(seen)),
         "instances": bool(seen.instances),

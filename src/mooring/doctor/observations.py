@@ -82,6 +82,15 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """Bytes that a project may hold and holds. `hard` is -1 where there is no limit."""
+
+    project: str
+    hard: int
+    used: int
+
+
+@dataclass(frozen=True)
 class Door:
     """One address of the registry: its entrance, or a single core behind it."""
 
@@ -155,6 +164,7 @@ class Asked:
     """Of a Mooring; a Harbor has none."""
     keyrings: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     """By door: every set of keys that was published there, in the order of their ids."""
+    quota: Quota | None = None
     census: Census | None = None
     """What a Mooring tells its administrator."""
     certificates: Mapping[str, Certificate] = field(default_factory=dict)

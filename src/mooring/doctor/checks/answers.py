@@ -90,25 +90,61 @@ def registry_path(seen: Observations) -> Iterator[Finding]:
 
 def writes(seen: Observations) -> Iterator[Finding]:
     """An upload that is refused for none of the reasons that other checks know."""
+    if any(door.info.read_only for door in doors(seen)):
+        return
+    evidence = []
     for door in doors(seen):
         odd = [answer for answer in door.uploads if answer.status in WRITE_REFUSALS]
         if odd:
-            yield Finding(
-                None,
-                Text(f"Uploads are refused at {door.name}", f"{door.name} 拒绝上传"),
-                (
-                    Text(
-                        f"{door.name}: {len(odd)} of {len(door.uploads)} uploads that a good token may open: {told(odd[0])}",
-                        f"{door.name}：有效令牌可打开的 {len(door.uploads)} 次上传中有 {len(odd)} 次：{told(odd[0])}",
-                    ),
-                ),
-                "certain",
+            evidence.append(
                 Text(
-                    "The answer says whose it is: Harbor's has a JSON error (read-only mode, a full quota), anything else "
-                    "comes from the proxy or firewall in front.",
-                    "应答表明了来源：Harbor 的应答是 JSON 错误 (只读模式、配额已满)，其他则来自前置代理或防火墙。",
-                ),
+                    f"{door.name}: {len(odd)} of {len(door.uploads)} uploads that a good token may open: {told(odd[0])}",
+                    f"{door.name}：有效令牌可打开的 {len(door.uploads)} 次上传中有 {len(odd)} 次：{told(odd[0])}",
+                )
             )
+    if evidence:
+        yield Finding(
+            None,
+            Text("Uploads are refused", "上传被拒绝"),
+            tuple(evidence),
+            "certain",
+            Text(
+                "The answer says whose it is: Harbor's has a JSON error, anything else comes from the proxy or firewall in "
+                "front, which must let every method through.",
+                "应答表明了来源：Harbor 的应答是 JSON 错误，其他则来自前置代理或防火墙，它们必须放行所有方法。",
+            ),
+        )
+
+
+def read_only(seen: Observations) -> Iterator[Finding]:
+    found = [door.name for door in doors(seen) if door.info.read_only]
+    if found:
+        names = ", ".join(found)
+        yield Finding(
+            None,
+            Text("Harbor is in read-only mode", "Harbor 处于只读模式"),
+            (Text(f"systeminfo says so at {names}", f"{names} 的 systeminfo 如此报告"),),
+            "certain",
+            Text(
+                "Turn it off when what it was turned on for is done: Configuration, System Settings.",
+                "相应工作完成后请关闭：配置管理 → 系统设置。",
+            ),
+        )
+
+
+def quota(seen: Observations) -> Iterator[Finding]:
+    found = seen.asked.quota if seen.asked else None
+    if found is not None and 0 <= found.hard <= found.used:
+        yield Finding(
+            None,
+            Text(f"The quota of the project {found.project} is used up", f"项目 {found.project} 的配额已用尽"),
+            (Text(f"{found.used} of {found.hard} bytes", f"{found.hard} 字节中已用 {found.used}"),),
+            "certain",
+            Text(
+                "Raise the quota, or delete artifacts and collect garbage. Pushes are refused with 403 at their end.",
+                "提高配额，或删除制品并执行垃圾回收。推送会在最后以 403 被拒绝。",
+            ),
+        )
 
 
 def certificates(seen: Observations) -> Iterator[Finding]:

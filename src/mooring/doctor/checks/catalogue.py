@@ -43,6 +43,8 @@ OUTSIDE: Final = (
     _check("gateways", "is there a core behind every answer", "每次应答背后是否都有 core", "", "http", answers.gateways),
     _check("registry-path", "does /v2/ lead to Harbor", "/v2/ 是否通向 Harbor", "", "http", answers.registry_path),
     _check("writes", "may a good token open an upload", "有效令牌能否打开上传", "", "token", answers.writes),
+    _check("read-only", "may anything be written", "是否允许写入", "", "login", answers.read_only),
+    _check("quota", "is there room in the project", "项目是否还有空间", "", "quota", answers.quota),
     _check("keys", "do all cores sign tokens with one key", "所有 core 是否用同一把密钥签名", "RC1", "http", keys.several_keys),
     _check("signing", "can every core sign tokens", "每个 core 是否都能签发令牌", "RC1", "http", keys.unable_to_sign),
     _check("crossing", "is a token of one core taken by the others", "一个 core 的令牌是否被其他 core 接受", "", "login", keys.unexplained),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from mooring.doctor.observations import Asked, Crossing, Door, Gap, Grant, Token
-from mooring.doctor.outside import crossings
+from mooring.doctor.outside import crossings, projects
 from mooring.doctor.outside.asking import Line
 from mooring.doctor.outside.doors import Way, account, knock, log_in, look
 from mooring.doctor.outside.mooring import examine_replicas, is_mooring
@@ -66,6 +66,8 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     ways, held = await _tokens(ways, question)
     if question.repository == "":
         repository = _pushable(held) or repository
+    project = repository.partition("/")[0]
+    quota = await projects.quota(ways[0].line, credentials.header, project) if credentials else None
     ways, found, missing = await _try(ways, held, question, repository)
     asked = Asked(
         entrance=question.entrance,
@@ -77,6 +79,7 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
         mount_from=question.mount_from,
         longest_upload_seconds=question.longest_upload_seconds,
         certificates=shown,
+        quota=quota,
     )
     return asked, (*gaps, *missing, *_given_up(ways))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from mooring.doctor.observations import Answer, Project
+from mooring.doctor.observations import Answer, Project, Quota
 from mooring.doctor.outside.asking import Line, answer, content
 from mooring.doctor.shapes import mapping, number, sequence, word
 from mooring.doctor.times import seconds_of
@@ -35,6 +35,19 @@ async def compared(line: Line, authorization: str | None, projects: Sequence[Pro
         direct = int(number(found.get("project_id"))) if isinstance(found, dict) else None
         looked_at.append(replace(project, direct_id=direct, direct_status=reply.status))
     return (*looked_at, *projects[LOOKED_AT:])
+
+
+async def quota(line: Line, authorization: str, project: str) -> Quota | None:
+    """None where nobody tells, and where there is none."""
+    reply = await line.ask(
+        "GET",
+        f"/api/v2.0/projects/{quote(project, safe='')}/summary",
+        authorization=authorization,
+        headers={"x-is-resource-name": "true"},
+    )
+    found = mapping(mapping(content(reply)).get("quota"))
+    hard, used = (mapping(found.get(name)).get("storage") for name in ("hard", "used"))
+    return None if hard is None or used is None else Quota(project, int(number(hard)), int(number(used)))
 
 
 def candidates(projects: Iterable[Project]) -> list[str]:

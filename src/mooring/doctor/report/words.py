@@ -46,6 +46,7 @@ NEEDS: Final = {
     "uploads": Text("credentials that may push", "可推送的凭据"),
     "mount": Text("--mount-from and credentials that may push", "--mount-from 与可推送的凭据"),
     "csrf": Text("the portal's CSRF token", "门户的 CSRF 令牌"),
+    "quota": Text("credentials that may read the project", "可读取该项目的凭据"),
     "projects": Text("a list of projects", "项目列表"),
     "repository": Text("--repository", "--repository"),
     "versions": Text("credentials, or the pods' images", "凭据或 Pod 的镜像"),
