@@ -66,16 +66,17 @@ def objects(key: Key) -> list[Object]:
         claim("ReadWriteMany"),
         deployment("harbor-core", 2, core_pod_spec()),
         deployment("harbor-registry", 1, registry_pod_spec()),
+        *(service(name) for name in ("harbor-core", "harbor-registry", "harbor-portal")),
         ingress(),
     ]
 
 
 def core_pod(name: str, node: str, version: str = "v2.15.2") -> Object:
-    return pod(name, core_pod_spec(version) | {"nodeName": node})
+    return pod(name, core_pod_spec(version) | {"nodeName": node}, "core")
 
 
 def registry_pod(name: str, node: str) -> Object:
-    return pod(name, registry_pod_spec() | {"nodeName": node})
+    return pod(name, registry_pod_spec() | {"nodeName": node}, "registry")
 
 
 def core_pod_spec(version: str = "v2.15.2") -> Object:
@@ -203,8 +204,23 @@ def ingress(*, host: str = "core.harbor.domain", tokens: str = "harbor-core") ->
     }
 
 
-def pod(name: str, spec: Object) -> Object:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+def pod(name: str, spec: Object, component: str) -> Object:
+    metadata = {"name": name, "labels": {"app": "harbor", "component": component}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def portal_pod(name: str, node: str) -> Object:
+    container = {"name": "portal", "image": "goharbor/harbor-portal:v2.15.2"}
+    spec = {"automountServiceAccountToken": False, "containers": [container], "nodeName": node}
+    return pod(name, spec, "portal")
+
+
+def service(name: str) -> Object:
+    spec = {
+        "selector": {"app": "harbor", "component": name.removeprefix("harbor-")},
+        "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
+    }
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
 def running(pod: Object, started: datetime) -> Object:

@@ -314,6 +314,7 @@ SCENARIOS: Final = (
     Scenario("Authorization dropped", "RC21", authorization_dropped),
     Scenario("Authorization dropped, entrance alone", "RC21", authorization_dropped, entrance_only),
     Scenario("Authorization truncated", "RC21", authorization_truncated),
+    Scenario("no right to push where it is named", "?", asked=lambda q: person(replace(q, repository="secret/app"))),
     Scenario("a project that is not there", "RC22", asked=naming("nosuch/app")),
     Scenario("a name without a project", "RC22", asked=naming("app")),
     Scenario("an older core", "RC23", older_core),

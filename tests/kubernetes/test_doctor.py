@@ -46,6 +46,7 @@ def place(request: pytest.FixtureRequest, api: Kubernetes, harbor: Harbor) -> It
         run(api, name, charted.core_pod(pod, f"{name}-{number}"), later)
         lease(api, f"{name}-{number}", datetime.now(UTC))
     run(api, name, charted.registry_pod("harbor-registry-a", f"{name}-1"), later)
+    run(api, name, charted.portal_pod("harbor-portal-a", f"{name}-1"), later)
     yield name
     for number in (1, 2):
         api.ask("DELETE", f"{LEASES}/{name}-{number}")

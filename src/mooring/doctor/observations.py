@@ -309,6 +309,14 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A Service, and the pods of Harbor that it leads to."""
+
+    name: str
+    pods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Kubernetes:
     namespace: str
     server_version: str = ""
@@ -316,6 +324,8 @@ class Kubernetes:
     workloads: tuple[Workload, ...] = ()
     clocks: tuple[NodeClock, ...] = ()
     routes: tuple[Route, ...] = ()
+    services: tuple[Service, ...] | None = None
+    """None where they may not be read."""
     rerolled: Mapping[str, int] = field(default_factory=dict)
     """How often a Secret with the token key was written anew, by what the revisions of the cores' pods show."""
     template_made: tuple[str, ...] = ()

@@ -51,6 +51,7 @@ OUTSIDE: Final = (
     _check("clocks", "do the cores' clocks agree", "各 core 的时钟是否一致", "RC2", "http", clocks.apart),
     _check("projects", "are tokens younger than their projects", "令牌是否晚于项目的创建", "RC3", "http", clocks.young_projects),
     _check("logins", "are right credentials taken every time, everywhere", "正确的凭据是否始终在各处被接受", "RC4 RC5 RC8 RC18", "credentials", logins.credentials),
+    _check("rights", "may the account push to the repository", "该账号能否推送到该仓库", "", "repository", logins.rights),
     _check("robot", "did the account's name arrive whole", "账号名称是否完整", "RC18", "credentials", logins.eaten_name),
     _check("redis", "does Redis answer", "Redis 是否应答", "RC6", "http", backends.redis),
     _check("database", "does the database answer", "数据库是否应答", "RC7", "http", backends.database),
@@ -85,6 +86,7 @@ INSIDE: Final = (
     _check("secret-key", "do all cores have one key for stored secrets", "所有 core 的 secretKey 是否相同", "RC17", "instances", settings.secret_key),
     _check("local-url", "does the proxy cache store through its own core", "代理缓存是否经由自身 core 保存", "RC19", "instances", settings.local_address),
     _check("cache-settings", "do all cores use one cache", "所有 core 是否使用同一个缓存", "RC20", "instances", settings.cache),
+    _check("other-settings", "do the cores have the same settings otherwise", "各 core 的其他设置是否相同", "", "instances", settings.other_settings),
     _check("logs", "do the logs have lines that are known to mean something", "日志中是否有已知含义的行", _LOGGED, "logs", lines.known_lines),
 )  # fmt: skip
 
@@ -96,6 +98,8 @@ KUBERNETES: Final = (
     _check("registry-volume", "do the registries share their volume", "各 registry 是否共享存储卷", "RC14", "kubernetes", objects.registry_storage),
     _check("ingress", "does the ingress fit the external URL", "ingress 与外部 URL 是否相符", "RC10 RC11", "kubernetes", objects.entrances),
     _check("ingress-paths", "do registry and token service lead to one place", "registry 与令牌服务是否指向同一处", "RC21", "kubernetes", objects.split_paths),
+    _check("services", "does the ingress lead to services with pods", "ingress 是否指向有 Pod 的 Service", "", "kubernetes", objects.services),
+    _check("steady", "do all parts run steadily", "各组件是否运行稳定", "", "kubernetes", objects.unsteady),
 )  # fmt: skip
 
 MOORING: Final = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mooring.doctor.checks.backends import FAST_SECONDS, database_signs, hurried, redis_signs
-from mooring.doctor.checks.readings import doors, judging_seconds, named, versions
+from mooring.doctor.checks.readings import MISSING_PROJECT, authorized_answers, doors, judging_seconds, named, versions
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Door, Grant, Observations
 from mooring.doctor.texts import Text, same
@@ -66,6 +66,34 @@ def credentials(seen: Observations) -> Iterator[Finding]:
         yield named("RC4", "likely", *evidence, *_who(name))
     else:
         yield named("RC8", "likely", *evidence, *_who(name), title=_UNKNOWN_THERE)
+
+
+def rights(seen: Observations) -> Iterator[Finding]:
+    """A good login that may not push to the repository that was named."""
+    if seen.asked is None or seen.asked.account is None or not seen.asked.repository_was_named:
+        return
+    repository = seen.asked.repository
+    given = [grant.token for door in doors(seen) for grant in door.logins if grant.subject and grant.token]
+    known = [token.access[repository] for token in given if repository in token.access]
+    exists = not any(MISSING_PROJECT.search(a.body) for door in doors(seen) for a in authorized_answers(door))
+    if known and exists and "/" in repository and not any("push" in actions for actions in known):
+        may = ", ".join(known[0]) or "-"
+        yield Finding(
+            None,
+            Text(f"The account may not push to {repository}", f"该账号无权推送到 {repository}"),
+            (
+                *_who(seen.asked.account.name),
+                Text(
+                    f"{len(known)} tokens for {repository} let it do: {may}",
+                    f"{repository} 的 {len(known)} 个令牌只允许：{may}",
+                ),
+            ),
+            "certain",
+            Text(
+                "Make it a developer (or more) of the project, or give the robot account the permission to push there.",
+                "把该账号设为项目的开发者 (或更高角色)，或授予机器人账号在该项目推送的权限。",
+            ),
+        )
 
 
 def eaten_name(seen: Observations) -> Iterator[Finding]:

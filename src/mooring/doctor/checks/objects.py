@@ -15,6 +15,8 @@ from mooring.doctor.times import shown
 KEY_FILE: Final = "private_key.pem"
 SLACK_SECONDS: Final = 5
 MANY_REVISIONS: Final = 3
+MANY_RESTARTS: Final = 3
+STARTED_SECONDS: Final = 300
 
 
 def stale_keys(seen: Observations) -> Iterator[Finding]:
@@ -163,6 +165,61 @@ def split_paths(seen: Observations) -> Iterator[Finding]:
                     f"ingress {route.name} 把 /v2/ 引向 {registry}，把 /service/ 引向 {tokens or '无'}",
                 ),
             )
+
+
+def services(seen: Observations) -> Iterator[Finding]:
+    """What the ingress leads to has to be there, and to lead to pods."""
+    cluster = seen.kubernetes
+    if cluster is None or cluster.services is None:
+        return
+    pods = {service.name: service.pods for service in cluster.services}
+    for route in cluster.routes:
+        if not _leads_to_registry(route):
+            continue
+        for path in ("/v2/", "/service/token", "/api/"):
+            service = _backend(route, path)
+            if service and not pods.get(service):
+                yield Finding(
+                    None,
+                    Text("The ingress leads to a service without pods", "ingress 指向的 Service 没有 Pod"),
+                    (
+                        Text(
+                            f"{route.name} leads {path} to {service}, which "
+                            + ("selects no pod" if service in pods else "is not there"),
+                            f"{route.name} 把 {path} 引向 {service}，"
+                            + ("它没有选中任何 Pod" if service in pods else "它不存在"),
+                        ),
+                    ),
+                    "certain",
+                    Text(
+                        "Compare the service's selector with the pods' labels, and the ingress with the services.",
+                        "比较 Service 的选择器与 Pod 的标签，以及 ingress 与 Service。",
+                    ),
+                )
+                return
+
+
+def unsteady(seen: Observations) -> Iterator[Finding]:
+    """A part that restarts again and again, or does not become ready, answers some requests and not others."""
+    evidence = []
+    for each in seen.instances:
+        if each.restarts >= MANY_RESTARTS:
+            evidence.append(
+                Text(f"{each.name} was restarted {each.restarts} times", f"{each.name} 已重启 {each.restarts} 次")
+            )
+        elif not each.ready and seen.made_at - each.started_at > STARTED_SECONDS:
+            evidence.append(Text(f"{each.name} is not ready", f"{each.name} 未就绪"))
+    if evidence:
+        yield Finding(
+            None,
+            Text("Parts of Harbor do not run steadily", "Harbor 的部分组件运行不稳定"),
+            tuple(evidence),
+            "likely",
+            Text(
+                "Look at `kubectl describe pod` and at the log of the run before (`kubectl logs --previous`).",
+                "查看 `kubectl describe pod` 以及上一次运行的日志 (`kubectl logs --previous`)。",
+            ),
+        )
 
 
 _NEXT_POD: Final = Text(

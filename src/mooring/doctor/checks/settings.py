@@ -1,5 +1,6 @@
 """Are the parts of one Harbor set up alike where they must be?"""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -13,6 +14,19 @@ from mooring.doctor.texts import Text
 KEY_LENGTH: Final = 16
 CSRF_LENGTH: Final = 32
 DATABASE: Final = ("POSTGRESQL_HOST", "POSTGRESQL_PORT", "POSTGRESQL_DATABASE")
+JUDGED: Final = frozenset(
+    {
+        *DATABASE,
+        *("CORE_SECRET", "JOBSERVICE_SECRET", "CSRF_KEY", "_REDIS_URL_CORE", "_REDIS_URL_CACHE_LAYER", "CACHE_ENABLED"),
+        *("REGISTRY_CREDENTIAL_USERNAME", "REGISTRY_CREDENTIAL_PASSWORD", "EXT_ENDPOINT", "CORE_LOCAL_URL"),
+    }
+)
+"""Settings that other checks judge."""
+OF_ONE_CORE: Final = re.compile(
+    r"^(HOSTNAME|PORT|PATH|HOME|PWD|CORE_URL|TOKEN_SERVICE_URL|LOG_LEVEL|RELOAD_KEY|HARBOR_ADMIN_PASSWORD)$"
+    r"|^(POD|NODE|HOST|TRACE|METRIC)_|_PATH$|_URL(_|$)",
+)
+"""What may well differ: names, places and addresses of a node's own, and what is read at the first start alone."""
 OWN_ADDRESSES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 BAD_KEYS: Final[Mapping[str, Text]] = {
@@ -157,6 +171,26 @@ def cache(seen: Observations) -> Iterator[Finding]:
     caching = [core for core in found if _is_true(core.environment.get("CACHE_ENABLED"))]
     if caching and (different := _different(found, "CACHE_ENABLED") or _different(caching, "_REDIS_URL_CACHE_LAYER")):
         yield named("RC20", "likely", different)
+
+
+def other_settings(seen: Observations) -> Iterator[Finding]:
+    """Whatever else the cores are told differently: mostly a proxy, a limit or a switch that one node did not get."""
+    found = cores(seen)
+    shared = set.intersection(*(set(core.environment) for core in found)) if len(found) > 1 else set()
+    evidence = [
+        different
+        for name in sorted(shared)
+        if not OF_ONE_CORE.search(name) and name not in JUDGED and (different := _different(found, name))
+    ]
+    if evidence:
+        yield Finding(
+            None,
+            Text("Other settings of the cores differ", "各 core 的其他设置不同"),
+            tuple(evidence),
+            "possible",
+            Text("Give every core the same settings.", "让所有 core 使用相同的设置。"),
+            harmless=True,
+        )
 
 
 def cores(seen: Observations) -> Sequence[Instance]:

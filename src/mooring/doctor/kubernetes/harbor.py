@@ -20,7 +20,17 @@ from mooring.doctor.kubernetes.objects import (
     started_at,
 )
 from mooring.doctor.kubernetes.reading import Object, Objects
-from mooring.doctor.observations import Instance, KeyFile, Kubernetes, NodeClock, Route, SecretMount, Value, Workload
+from mooring.doctor.observations import (
+    Instance,
+    KeyFile,
+    Kubernetes,
+    NodeClock,
+    Route,
+    SecretMount,
+    Service,
+    Value,
+    Workload,
+)
 from mooring.doctor.times import seconds_of
 from mooring.errors import Unavailable
 
@@ -80,6 +90,7 @@ def cluster(objects: Objects, found: Sequence[Part]) -> Kubernetes:
         mounts=tuple(mount for part in cores for mount in _secret_mounts(objects, part)),
         workloads=tuple(_workloads(objects)),
         clocks=tuple(_clocks(objects, {part.node for part in cores})),
+        services=tuple(_services(objects)) if "services" in objects.kinds else None,
         routes=tuple(_route(ingress) for ingress in objects.of("ingresses")),
         rerolled=_rerolled(objects),
         template_made=tuple(_template_made(objects)),
@@ -232,6 +243,17 @@ def _clocks(objects: Objects, nodes: set[str]) -> list[NodeClock]:
             # The server writes whole seconds.
             found.append(NodeClock(name, round(renewed - written - 0.5, 3), 1.0))
     return found
+
+
+def _services(objects: Objects) -> Iterator[Service]:
+    for item in objects.of("services"):
+        wanted = (item.get("spec") or {}).get("selector") or {}
+        chosen = [
+            str(pod["metadata"]["name"])
+            for pod in objects.of("pods")
+            if wanted and wanted.items() <= (pod["metadata"].get("labels") or {}).items()
+        ]
+        yield Service(str(item["metadata"]["name"]), tuple(chosen))
 
 
 def _route(ingress: Object) -> Route:
