@@ -13,7 +13,7 @@ from mooring.database import schema, short
 from mooring.database.postgresql import PostgreSQL
 from mooring.errors import ConfigurationError, StorageFull, Unavailable
 from mooring.projects import standing
-from mooring.registry import blobs, collection, manifest_index, referrers, repositories, uploads
+from mooring.registry import blobs, collection, manifest_index, referrers, repositories, reviews, uploads
 from mooring.registry import tags as tag_pages
 from tests import postgresql as servers
 from tests.postgresql import PostgreSQL as Server
@@ -195,7 +195,7 @@ LOOKUPS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "tags": (tag_pages.page, ("library/r500", "t1", 100)),
     "referrers": (referrers.page, ("library/r500", "sha256:m5000", "", "")),
     "standing of a user": (standing.evaluate, ("user:500", "p500", NOW)),
-    "due reviews": (collection.review_due, (NOW - 1, 1)),
+    "due reviews": (reviews.review_due, (NOW - 1, 1)),
     "due removals": (collection.due_removals, (NOW - 1,)),
     "idle uploads": (collection.reap_uploads, (NOW, NOW)),
 }

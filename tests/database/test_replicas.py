@@ -25,7 +25,7 @@ from mooring.errors import ConfigurationError, Conflict, Invalid, ManifestBlobUn
 from mooring.identity import throttle, users
 from mooring.identity.tables import users as users_table
 from mooring.projects.tables import projects
-from mooring.registry import blobs, collection, manifest_index, repositories, uploads
+from mooring.registry import blobs, manifest_index, repositories, reviews, uploads
 from mooring.registry.digests import digest_of
 from mooring.registry.manifest_index import Push
 from mooring.registry.manifests import OCI_MANIFEST, Manifest, Reference
@@ -207,7 +207,7 @@ async def test_collection_and_pushes_at_once_lose_nothing(replicas: list[Databas
 
     async def collect(replica: Database) -> None:
         for _ in range(4):
-            await replica.write(collection.review_due, due, DAY)
+            await replica.write(reviews.review_due, due, DAY)
 
     await asyncio.gather(
         *(push(replica, number) for number, replica in enumerate([*replicas, *replicas][:6])),
@@ -216,7 +216,7 @@ async def test_collection_and_pushes_at_once_lose_nothing(replicas: list[Databas
     left = {digest for (digest,) in rows_of(replicas[0], select(repository_blobs.c.digest))}
     for pushed in acknowledged:
         assert {reference.digest for reference in pushed.manifest.references} <= left
-    while replicas[0].write_now(collection.review_due, due, DAY).reviews:
+    while replicas[0].write_now(reviews.review_due, due, DAY).reviews:
         pass
     assert {digest for (digest,) in rows_of(replicas[0], select(repository_blobs.c.digest))} == {
         reference.digest for pushed in acknowledged for reference in pushed.manifest.references

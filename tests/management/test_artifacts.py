@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import func, select
 
-from mooring.registry import collection
+from mooring.registry import reviews
 from mooring.registry.tables import blob_reviews, blobs, object_removals, repository_blobs, uploads
 from tests.http.site import Site
 from tests.management.desk import Desk, chief, make_project, make_user, somebody
@@ -138,7 +138,7 @@ def test_a_repository_takes_everything_with_it(site: Site, repository: str) -> N
     assert site.read(lambda c: c.execute(select(func.count()).select_from(uploads)).scalar_one()) == 0
     assert site.read(lambda c: c.execute(select(func.count()).select_from(object_removals)).scalar_one()) > 0
     now = site.now + 3 * SECOND
-    site.write(collection.review_due, now, 0)
+    site.write(reviews.review_due, now, 0)
     known = site.read(lambda c: set(c.scalars(select(blobs.c.digest))))
     linked = site.read(lambda c: set(c.scalars(select(repository_blobs.c.digest))))
     assert digest(b"shared by two") in known & linked

@@ -78,8 +78,8 @@ class Acknowledged:
     async def digest(self, key: str, size: int, watch: Watch) -> None:
         await self._store.digest(await self._finished(key), size, watch)
 
-    async def delete(self, key: str) -> None:
-        await self._store.delete(key)
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self._store.delete(keys)
 
     async def begun(self) -> Sequence[Begun]:
         return await self._store.begun()

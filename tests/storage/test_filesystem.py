@@ -178,7 +178,7 @@ async def test_a_read_only_disk_is_told(store: FileStore) -> None:
         with pytest.raises(StorageReadOnly):
             await append(store, "f" * 32, 0, b"new")
         with pytest.raises(StorageReadOnly):
-            await store.delete(KEY)
+            await store.delete([KEY])
         with pytest.raises(StorageReadOnly):
             await store.check()
         assert await read(store, KEY) == b"kept"

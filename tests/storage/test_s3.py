@@ -103,7 +103,7 @@ async def test_the_end_of_an_upload_takes_all_that_it_left(store: S3Store) -> No
     await append(store, rows, noise(6, 3 * MIB), await append(store, rows, noise(7, MIB), "", 0), MIB)
     await append(store, rows, noise(8, 20 * MIB), "", 0)
     assert await uploads_of(store) == 1
-    await store.delete(KEY)
+    await store.delete([KEY])
     assert await uploads_of(store) == 0
     assert list(store.keys()) == []
 

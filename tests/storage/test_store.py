@@ -185,14 +185,26 @@ async def test_what_is_not_there_is_missing(store: Store) -> None:
 
 async def test_what_was_deleted_is_missing(store: Store) -> None:
     await append(store, KEY, 0, b"cargo")
-    await store.delete(KEY)
+    await store.delete([KEY])
     with pytest.raises(ObjectMissing):
         await store.size(KEY)
 
 
+async def test_many_are_deleted_at_once_with_some_that_are_not_there(store: Store) -> None:
+    keys = [new_key() for _ in range(30)]
+    for key in keys[::2]:
+        await append(store, key, 0, b"cargo")
+    await store.delete(keys[1:])
+    assert await store.size(keys[0]) == 5
+    for key in keys[1:]:
+        with pytest.raises(ObjectMissing):
+            await store.size(key)
+    await store.delete([])
+
+
 async def test_deleting_twice_is_no_error(store: Store) -> None:
-    await store.delete(KEY)
-    await store.delete(KEY)
+    await store.delete([KEY])
+    await store.delete([KEY])
 
 
 async def test_a_reader_that_began_before_a_delete_reads_to_the_end(store: Store) -> None:
@@ -200,7 +212,7 @@ async def test_a_reader_that_began_before_a_delete_reads_to_the_end(store: Store
     await append(store, KEY, 0, content)
     reader = store.read(KEY, 0, len(content))
     first = await anext(reader)
-    await store.delete(KEY)
+    await store.delete([KEY])
     assert first + b"".join([chunk async for chunk in reader]) == content
 
 
@@ -218,14 +230,14 @@ async def test_nothing_but_a_key_is_taken_for_one(store: Store, key: str) -> Non
     with pytest.raises(ValueError, match="key"):
         await store.digest(key, 1, ignore)
     with pytest.raises(ValueError, match="key"):
-        await store.delete(key)
+        await store.delete([key])
 
 
 async def test_new_keys_are_keys(store: Store) -> None:
     keys = {new_key() for _ in range(100)}
     assert len(keys) == 100
     for key in keys:
-        await store.delete(key)
+        await store.delete([key])
 
 
 async def test_many_objects_are_written_at_once(store: Store) -> None:

@@ -58,12 +58,12 @@ def put_many(
     *,
     key: tuple[Column[Any], ...],
     change: set[str],
-    growing: Column[Any],
+    growing: Column[Any] | None = None,
 ) -> None:
-    """Insert rows, or set the columns in `change` of those with the same key where `growing` grows by it."""
+    """Insert rows, or set the columns in `change` of those with the same key, if given only where `growing` grows."""
     statement = _inserting(connection.dialect.name, table)
     changed = {name: statement.excluded[name] for name in change}
-    further = statement.excluded[growing.name] > growing
+    further = None if growing is None else statement.excluded[growing.name] > growing
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed, where=further), list(many))
 
 

@@ -4,7 +4,7 @@ from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.configuration import Configuration
 from mooring.database import Database
 from mooring.observe.metrics import Metrics
-from mooring.registry import collection
+from mooring.registry import collection, reviews
 from mooring.registry.collection import BATCH, Collected
 from mooring.storage import Store
 
@@ -42,7 +42,7 @@ class Collector:
     async def _reviews(self) -> Collected:
         total = Collected()
         for _ in range(MOST_BATCHES):
-            done = await self._database.write(collection.review_due, self._clock.now(), self._delay)
+            done = await self._database.write(reviews.review_due, self._clock.now(), self._delay)
             total += done
             if done.reviews < BATCH and not done.links:
                 break
@@ -61,9 +61,8 @@ class Collector:
         total = Collected()
         for _ in range(MOST_BATCHES):
             keys = await self._database.read(collection.due_removals, self._clock.now())
-            for key in keys:
-                await self._store.delete(key)
             if keys:
+                await self._store.delete(keys)
                 await self._database.write(collection.forget_removals, keys)
             total += Collected(objects=len(keys))
             if len(keys) < BATCH:

@@ -122,8 +122,8 @@ class FileStore:
     async def digest(self, key: str, size: int, watch: Watch) -> None:
         await self._run(self._digest, key, size, watch)
 
-    async def delete(self, key: str) -> None:
-        await self._run(self._path(key).unlink, True)
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self._run(self._delete, [self._path(key) for key in keys])
 
     async def begun(self) -> Sequence[Begun]:
         """None: a file that was begun is an object."""
@@ -165,6 +165,10 @@ class FileStore:
             # The thread still uses the descriptor that the caller would close now.
             await asyncio.wait([running])
             raise
+
+    def _delete(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
 
     def _open_for_reading(self, key: str) -> int:
         return os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)

@@ -32,6 +32,7 @@ KEY_LENGTH = 32
 KEY = re.compile(r"[0-9a-f]{32}(-[0-9a-f]{8})?")
 ADDRESS_SECONDS = 20 * 60
 LIST_SECONDS = 300.0
+DELETED_AT_ONCE = 8
 T = TypeVar("T")
 
 
@@ -104,8 +105,19 @@ class S3Store:
         async with translated_errors(key, SEND_SECONDS):
             await client.put_object(Bucket=self.bucket.name, Key=self.name(key), Body=content)
 
-    async def delete(self, key: str) -> None:
-        """An object; or, by the key of an upload, all that the upload has left anywhere."""
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Objects; or, by the key of an upload, all that the upload has left anywhere."""
+        left = iter(keys)
+
+        async def some() -> None:
+            for key in left:
+                await self._delete(key)
+
+        ended = await asyncio.gather(*(some() for _ in range(DELETED_AT_ONCE)), return_exceptions=True)
+        for error in filter(None, ended):
+            raise error
+
+    async def _delete(self, key: str) -> None:
         client = await self.client()
         async with translated_errors(key, SEND_SECONDS):
             if len(key) == KEY_LENGTH:

@@ -220,7 +220,7 @@ class _Request:
             if self._upload and not self._before.upload:
                 await abort(client, self._store.bucket, self._store.name(self._name), self._upload)
             if self._new_tail:
-                await self._store.delete(self._new_tail)
+                await self._store.delete([self._new_tail])
 
     async def _send_full(self) -> None:
         while len(self._waiting) >= part_size(self._highest + 1):

@@ -101,7 +101,7 @@ class Store(Protocol):
         """Feed the first `size` bytes of an object to `watch`."""
         ...
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, keys: Sequence[str]) -> None:
         """Deleting what is not there is no error."""
         ...
 
