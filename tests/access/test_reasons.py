@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mooring.cluster.clock import SECOND
 from mooring.identity import robots
 from mooring.refusals import Reason
 from tests.access.backstage import Backstage, backstage
@@ -67,7 +68,7 @@ def disabled(scene: Scene) -> Reply:
 
 def expired_robot(scene: Scene) -> Reply:
     robot = scene.robot()
-    scene.behind.write(robots.change, scene.behind.now, robot.id, {"expires_at": scene.behind.now - 1})
+    scene.behind.write(robots.change, scene.behind.now, robot.id, {"expires_at": scene.behind.now - 10 * SECOND})
     return scene.pull(basic(robot.name, robot.password))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests import s3
 from tests.api import Api
+from tests.observe.shown import Shown, shown
 from tests.replicas import bucket
 from tests.replicas import cluster as clusters
 from tests.replicas.cluster import Cluster
@@ -42,12 +43,14 @@ def until(holds: Callable[[], Any], seconds: float = 60, pause: float = 0.2) -> 
     return found
 
 
+def metrics(process: Replica) -> Shown:
+    with _direct.open(f"http://{HOST}:{process.port}/metrics", timeout=10) as answer:
+        return shown(answer.read())
+
+
 def rounds(process: Replica, work: str = "collection") -> float:
     """How often it has done that work."""
-    with _direct.open(f"http://{HOST}:{process.port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    named = [line for line in lines if line.startswith("mooring_work_total{") and f'work="{work}"' in line]
-    return sum(float(line.rpartition(" ")[2]) for line in named)
+    return metrics(process).sum("mooring_work_total", work=work)
 
 
 def states(cluster: Cluster) -> list[dict[str, Any]]:
@@ -116,6 +119,15 @@ def test_a_worker_shows_itself_and_takes_the_work_from_the_servers(cluster: Clus
         assert list(roles.values()).count("worker") == 1
         assert {roles[replica.name] for replica in cluster.replicas} == {"server"}
         until(lambda: rounds(worker) > 0)
+        until(lambda: metrics(worker).sum("mooring_cluster_replicas", role="worker", state="ready") == 1)
+        told = metrics(worker)
+        assert told.sum("mooring_workers", role="worker") == told.sum("mooring_ready") == 1
+        assert told.sum("mooring_cluster_replicas", role="server") == metrics(cluster.replicas[0]).sum(
+            "mooring_cluster_replicas", role="server"
+        )
+        assert told.sum("mooring_work_last_success_timestamp_seconds", work="collection") > 0
+        assert told.sum("mooring_queue_lag_seconds", queue="jobs") < 60
+        assert told.sum("mooring_store_seconds_count") > 0
         # Those who serve have left off, also the listening: nobody but the worker is known to Procrastinate.
         until(lambda: cluster.execute("SELECT * FROM procrastinate_workers") == 1)
         before = sum(rounds(replica) for replica in cluster.replicas)
