@@ -115,6 +115,7 @@ class Core:
     """Nothing answers then but ping, which looks for no session."""
     directory: Callable[[], bool] = lambda: True
     """Whether LDAP answers this time."""
+    directory_reached: bool = True
     token_delay: float = 0
     running: bool = True
     port: int = 0
@@ -158,6 +159,9 @@ async def login(core: Core, name: str, password: str) -> str:
         known = None
     if known is not None and core.version < "v2.15.2" and name in core.database.new_hashes:
         raise Panic
+    if core.database.auth_mode == "ldap_auth" and not core.directory_reached and name != "admin" and not robot:
+        core.log.append("ldap connection fail: connection refused")
+        return ""
     reached = core.directory() if core.database.auth_mode == "ldap_auth" and not robot and name != "admin" else True
     if known == password and reached:
         return name

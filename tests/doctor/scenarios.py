@@ -107,6 +107,12 @@ def flaky_directory(harbor: Harbor) -> None:
         core.directory = itertools.cycle((True, False, True)).__next__
 
 
+def directory_away(harbor: Harbor) -> None:
+    harbor.database.auth_mode = "ldap_auth"
+    for core in harbor.cores:
+        core.directory_reached = False
+
+
 def redis_down(harbor: Harbor) -> None:
     for core in harbor.cores:
         core.redis_up = False
@@ -284,6 +290,8 @@ SCENARIOS: Final = (
     Scenario("a core behind a young project", "RC2 RC3", young_project),
     Scenario("a stale password locks the account", "RC4", asked=person, stale_password=True),
     Scenario("LDAP fails now and then", "RC5", flaky_directory, person),
+    Scenario("LDAP away", "RC5", directory_away, person),
+    Scenario("LDAP away, an administrator of the database", "RC5", directory_away),
     Scenario("Redis down", "RC6", redis_down),
     Scenario("Redis hangs", "RC6", redis_hangs, timeout_seconds=1),
     Scenario("database down", "RC7", database_down),

@@ -133,6 +133,18 @@ def overload(seen: Observations) -> Iterator[Finding]:
                     f"{GIVEN_UP_SECONDS} 秒",
                 ),
             )
+        hung = [answer for answer in door.challenges if answer.trouble == "timeout"]
+        if hung and not late and not redis_signs(door):
+            yield named(
+                "RC24",
+                "possible",
+                Text(
+                    f"{door.name}: {len(hung)} of {len(door.challenges)} answers to GET /v2/ did not come in "
+                    f"{max(answer.seconds for answer in hung):.0f} s, and tokens did",
+                    f"{door.name}：GET /v2/ 的 {len(door.challenges)} 次应答中有 {len(hung)} 次在 "
+                    f"{max(answer.seconds for answer in hung):.0f} 秒内没有到达，而令牌可以取得",
+                ),
+            )
 
 
 def registry_down(seen: Observations) -> Iterator[Finding]:

@@ -51,6 +51,7 @@ OUTSIDE: Final = (
     _check("clocks", "do the cores' clocks agree", "各 core 的时钟是否一致", "RC2", "http", clocks.apart),
     _check("projects", "are tokens younger than their projects", "令牌是否晚于项目的创建", "RC3", "http", clocks.young_projects),
     _check("logins", "are right credentials taken every time, everywhere", "正确的凭据是否始终在各处被接受", "RC4 RC5 RC8 RC18", "credentials", logins.credentials),
+    _check("directory", "can the directory behind the login be reached", "能否连接登录所依赖的目录服务", "RC5", "http", logins.unreachable_directory),
     _check("rights", "may the account push to the repository", "该账号能否推送到该仓库", "", "repository", logins.rights),
     _check("robot", "did the account's name arrive whole", "账号名称是否完整", "RC18", "credentials", logins.eaten_name),
     _check("redis", "does Redis answer", "Redis 是否应答", "RC6", "http", backends.redis),

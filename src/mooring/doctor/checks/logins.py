@@ -13,6 +13,7 @@ from mooring.doctor.texts import Text, same
 
 ROBOT: Final = "robot"
 EATEN: Final = re.compile(r"robot(\+.*)?$")
+LDAP: Final = "ldap_auth"
 DIRECTORIES: Final = frozenset({"ldap_auth", "oidc_auth", "uaa_auth", "http_auth"})
 
 
@@ -55,7 +56,10 @@ def credentials(seen: Observations) -> Iterator[Finding]:
     evidence = [each.text for each in sound]
     taken = any(each.taken for each in sound)
     judged = any(each.judged for each in failing)
-    if not judged:
+    if not judged and mode in DIRECTORIES and not _robot(name):
+        # A directory that can't be reached and a lock are both answered at once.
+        yield named("RC5", "likely", *evidence, *_who(name), _mode(mode), related=("RC4",))
+    elif not judged:
         yield named("RC4", "certain" if taken else "likely", *evidence, *_who(name))
     elif not taken:
         yield _refused_everywhere(name, mode, evidence)
@@ -94,6 +98,22 @@ def rights(seen: Observations) -> Iterator[Finding]:
                 "把该账号设为项目的开发者 (或更高角色)，或授予机器人账号在该项目推送的权限。",
             ),
         )
+
+
+def unreachable_directory(seen: Observations) -> Iterator[Finding]:
+    """A directory that is asked says no after 1.5 s, like Harbor itself; one that can't be reached fails at once."""
+    evidence = [
+        Text(
+            f"{door.name}: a made-up name was turned away after {door.stranger.answer.seconds * 1000:.0f} ms, and a "
+            "directory that answers takes Harbor 1.5 s",
+            f"{door.name}：编造的名称在 {door.stranger.answer.seconds * 1000:.0f} 毫秒后被拒，而目录服务若有应答，Harbor "
+            "需要 1.5 秒",
+        )
+        for door in doors(seen)
+        if door.stranger and door.info.auth_mode == LDAP and hurried(door) and not _database_fails(door)
+    ]
+    if evidence:
+        yield named("RC5", "likely", *evidence, _mode(LDAP), title=_UNREACHABLE)
 
 
 def eaten_name(seen: Observations) -> Iterator[Finding]:
@@ -157,6 +177,7 @@ def separate_databases(seen: Observations) -> Iterator[Finding]:
         )
 
 
+_UNREACHABLE: Final = Text("The directory behind the login can't be reached", "无法连接登录所依赖的目录服务")
 _UNKNOWN_THERE: Final = Text(
     "One core does not know an account that another takes: their databases differ or one lags behind",
     "某个 core 不认识另一个 core 接受的账号：它们的数据库不同，或其中一个滞后",
@@ -177,8 +198,12 @@ def _outcome(door: Door) -> Outcome:
 
 def _elsewhere(door: Door) -> bool:
     """Whether this door's logins can't be judged: something else swallows them."""
+    return _database_fails(door) or bool(redis_signs(door)) or hurried(door)
+
+
+def _database_fails(door: Door) -> bool:
     strong, weak = database_signs(door)
-    return bool(strong or len(weak) > 1 or redis_signs(door) or hurried(door))
+    return bool(strong) or len(weak) > 1
 
 
 def _refused_everywhere(name: str, mode: str, evidence: Sequence[Text]) -> Finding:
