@@ -8,10 +8,11 @@ import hashlib
 import json
 import random
 import secrets
+import ssl
 import time
 from base64 import b32encode, b64decode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -565,8 +566,8 @@ def built(key: Key, other_key: Key) -> Harbor:
     return Harbor(cores, Balancer(cores), key, other_key)
 
 
-async def served(harbor: Harbor, stack: AsyncExitStack) -> None:
-    """Starts it on free ports, until the stack is left."""
+async def served(harbor: Harbor, stack: AsyncExitStack, context: ssl.SSLContext | None = None) -> None:
+    """Starts it on free ports, until the stack is left; with TLS at the entrance where there is a context."""
     for core in harbor.cores:
         core.port = await _listen(_application(core), stack) if core.running else free_port()
     session = await stack.enter_async_context(
@@ -580,7 +581,18 @@ async def served(harbor: Harbor, stack: AsyncExitStack) -> None:
         return await harbor.balancer.pass_on(request, session)
 
     application.router.add_route("*", "/{path:.*}", handle)
-    harbor.balancer.port = await _listen(application, stack)
+    harbor.balancer.port = await _listen(application, stack, context)
+
+
+@asynccontextmanager
+async def served_securely(harbor: Harbor, context: ssl.SSLContext) -> AsyncIterator[str]:
+    """The same with TLS before the balancer. Answers its address."""
+    harbor.balancer.forwarded_proto = "https"
+    for core in harbor.cores:
+        core.external_scheme = "https"
+    async with AsyncExitStack() as stack:
+        await served(harbor, stack, context)
+        yield harbor.balancer.url.replace("http:", "https:")
 
 
 def _application(core: Core) -> web.Application:
@@ -604,11 +616,11 @@ def _application(core: Core) -> web.Application:
     return application
 
 
-async def _listen(application: web.Application, stack: AsyncExitStack) -> int:
+async def _listen(application: web.Application, stack: AsyncExitStack, context: ssl.SSLContext | None = None) -> int:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=6, handler_cancellation=True)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     port: int = runner.addresses[0][1]
     return port

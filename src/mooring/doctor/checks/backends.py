@@ -154,7 +154,7 @@ def registry_down(seen: Observations) -> Iterator[Finding]:
             # Not even a core answers: see `answers.gateways`.
             continue
         failed = [answer for answer in asked if answer.status in {502, 503, 504}]
-        if any(grant.token for grant in door.anonymous):
+        if any(grant.token for grant in door.anonymous) and not any(each.trouble for each in door.challenges):
             failed += [answer for answer in asked if answer.trouble in {"timeout", "closed"}]
         if failed:
             health = _unhealthy(door, "registry")
