@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select, text
+from sqlalchemy import Connection, Integer, bindparam, event, select, text
 
 from mooring.database import schema, short
+from mooring.database.lookup import Lookup
 from mooring.database.postgresql import PostgreSQL
-from mooring.errors import ConfigurationError, StorageFull, Unavailable
+from mooring.errors import ConfigurationError, Invalid, StorageFull, Unavailable
 from mooring.projects import standing
 from mooring.registry import blobs, collection, manifest_index, referrers, repositories, reviews, uploads
 from mooring.registry import tags as tag_pages
@@ -43,6 +44,11 @@ def database(own_server: Server) -> Iterator[PostgreSQL]:
     opened.close()
 
 
+itself = Lookup(
+    select(bindparam("number", type_=Integer)), ("number",), lambda row: None if row is None else int(row[0])
+)
+
+
 def one(connection: Connection) -> int:
     return int(connection.execute(select(1)).scalar_one())
 
@@ -60,6 +66,36 @@ def end_everybody_else(connection: Connection) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
+
+
+async def test_looks_that_come_together_go_together(database: PostgreSQL) -> None:
+    trips: list[str] = []
+    database.observed_by(lambda what, _seconds, _failed: trips.append(what))
+    found = await asyncio.gather(*(database.read(itself, number) for number in range(40)))
+    assert found == list(range(40))
+    assert len(trips) == 1
+
+
+async def test_a_look_that_fails_takes_no_other_one_along(database: PostgreSQL) -> None:
+    asked = [database.read(itself, number) for number in (1, 2**70, 3)]
+    first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert (first, third) == (1, 3)
+    assert isinstance(second, Invalid)
+
+
+async def test_looks_survive_the_end_of_their_connection(database: PostgreSQL) -> None:
+    assert await database.read(itself, 1) == 1
+    await database.write(end_everybody_else)
+    found = await asyncio.gather(*(database.read(itself, number) for number in range(10)))
+    assert found == list(range(10))
+
+
+async def test_looks_are_answered_again_when_the_server_is_back(database: PostgreSQL, own_server: Server) -> None:
+    assert await database.read(itself, 1) == 1
+    own_server.stop()
+    waiting = asyncio.gather(*(database.read(itself, number) for number in range(5)))
+    await asyncio.to_thread(own_server.start)
+    assert await waiting == list(range(5))
 
 
 async def test_a_read_outlives_its_connection(database: PostgreSQL) -> None:

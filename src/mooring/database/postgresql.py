@@ -4,8 +4,9 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,8 @@ from sqlalchemy.pool import QueuePool
 
 from mooring.database import sqlstates
 from mooring.database.database import P, T, Transaction, in_use
+from mooring.database.gathering import Gathering, Look
+from mooring.database.lookup import Lookup, Values
 from mooring.errors import ConfigurationError, MooringError, Unavailable
 from mooring.measuring import Observe, measured, unobserved
 
@@ -51,8 +54,17 @@ class PostgreSQL:
         self._reading = self.engine.execution_options(postgresql_readonly=True)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
         self._observe: Observe = unobserved
+        self._texts: dict[Lookup[Any], str] = {}
+        self._gathering = Gathering(self._look)
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if isinstance(transaction, Lookup):
+            try:
+                found: T = transaction.shape(await self._gathering.look(transaction, args))
+                return found
+            except _Together:
+                # By itself it meets its own error, or none, and is tried again where that may help.
+                pass
         work = self._patiently(partial(self.read_now, transaction, *args, **kwargs))
         return await measured(self._observe, "read", work)
 
@@ -92,6 +104,34 @@ class PostgreSQL:
 
     def connections(self) -> tuple[int, int]:
         return in_use(self.engine), THREADS + SPARE_CONNECTIONS
+
+    async def _look(self, looks: Sequence[Look]) -> Sequence[Values | None]:
+        return await measured(self._observe, "read", self._in_thread(partial(self._rows, looks)))
+
+    def _rows(self, looks: Sequence[Look]) -> Sequence[Values | None]:
+        """In one trip to the server. Raises _Together when any of them fails."""
+        try:
+            with _connected(self._single) as connection:
+                driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+                try:
+                    with driver.pipeline() if len(looks) > 1 else nullcontext():
+                        cursors = [
+                            driver.execute(self._text(lookup), dict(zip(lookup.names, values, strict=True)))
+                            for lookup, values, _ in looks
+                        ]
+                    return [cursor.fetchone() for cursor in cursors]
+                except psycopg.Error:
+                    if driver.closed:
+                        # The pool sees only what goes through SQLAlchemy.
+                        connection.invalidate()
+                    raise
+        except (psycopg.Error, DBAPIError, PoolTimeout, sqlstates.NotConnected, UnicodeEncodeError) as error:
+            raise _Together from error
+
+    def _text(self, lookup: Lookup[Any]) -> str:
+        if lookup not in self._texts:
+            self._texts[lookup] = lookup.text(self.engine.dialect)
+        return self._texts[lookup]
 
     def _attempt(self, run: Callable[[], R], worthwhile: Callable[[Exception], bool]) -> R:
         """Run, and again where that may help and can't do the work twice. Raises what the error means."""
@@ -142,6 +182,10 @@ class PostgreSQL:
         finally:
             busy.cancel()
             silent.cancel()
+
+
+class _Together(Exception):
+    """One of the looks that went together failed, and nobody knows which."""
 
 
 class _Work(Generic[R]):
