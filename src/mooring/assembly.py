@@ -25,6 +25,7 @@ from mooring.errors import ConfigurationError
 from mooring.identity.credentials import Credentials
 from mooring.jobs.turns import Turns
 from mooring.jobs.work import Work
+from mooring.observe.alerts.outage import Outage
 from mooring.observe.alerts.watchman import Watchman
 from mooring.observe.denials.recorder import Recorder
 from mooring.observe.metrics import Metrics
@@ -62,6 +63,7 @@ class Parts:
     registry: Registry
     prober: Prober
     watchman: Watchman
+    outage: Outage
     metrics: Metrics
     denials: Recorder
     readiness: Readiness
@@ -125,6 +127,7 @@ def assemble(settings: Settings) -> Parts:
         ),
         prober=prober,
         watchman=watchman,
+        outage=Outage(database, clock, configuration, readiness, given_name(settings)),
         metrics=metrics,
         denials=Recorder(replica, clock.now),
         readiness=readiness,

@@ -14,6 +14,7 @@ from mooring.cluster.heartbeat import Pulse
 from mooring.errors import MooringError
 from mooring.jobs.periodic import Periodic
 from mooring.jobs.turns import LOOK_SECONDS
+from mooring.observe.alerts.outage import LOOK_SECONDS as OUTAGE_SECONDS
 from mooring.probe.schedule import SHOW_SECONDS
 
 HEARTBEAT_SECONDS = 5.0
@@ -25,6 +26,7 @@ DENIALS_SECONDS = 1.0
 
 async def leave(parts: Parts) -> None:
     await parts.turns.rest()
+    parts.outage.release()
     with contextlib.suppress(MooringError):
         await parts.database.write(heartbeat.leave, parts.replica)
     await parts.store.disconnect()
@@ -98,6 +100,7 @@ def periodic(parts: Parts) -> list[Periodic]:
         Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
         Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),
         Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
+        Periodic("outage", OUTAGE_SECONDS, parts.outage.turn),
         Periodic("denials", DENIALS_SECONDS, ours(parts, partial(parts.denials.flush, parts.database))),
         Periodic("jobs", LOOK_SECONDS, parts.turns.turn),
     ]

@@ -16,6 +16,7 @@ from mooring.http.edge import Edge
 from mooring.jobs.periodic import Periodic, Rounds
 from mooring.jobs.turns import LOOK_SECONDS
 from mooring.observe import logs
+from mooring.observe.alerts.outage import LOOK_SECONDS as OUTAGE_SECONDS
 from mooring.presence import CONFIGURATION_SECONDS, HEARTBEAT_SECONDS, READINESS_SECONDS, beat, leave, look, ours
 from mooring.probe.schedule import SHOW_SECONDS
 from mooring.settings import load
@@ -46,6 +47,7 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
             Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts, heartbeat.WORKER)),
             Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
             Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
+            Periodic("outage", OUTAGE_SECONDS, parts.outage.turn),
             Periodic("jobs", LOOK_SECONDS, partial(parts.turns.turn, worker=True)),
         ]
     )
