@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from mooring import __version__
 from mooring.api import (
+    alerts,
     answers,
     artifacts,
     audit,
@@ -44,6 +45,7 @@ ROUTERS = (
     artifacts.router,
     tags.router,
     cluster.router,
+    alerts.router,
     denials.router,
     audit.router,
 )

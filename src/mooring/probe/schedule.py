@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from mooring.cluster import heartbeat
 from mooring.cluster.clock import SECOND, Clock
@@ -129,14 +129,23 @@ def addresses(connection: Connection, now: int) -> Sequence[str]:
     return sorted({each.pulse.address for each in known if each.pulse.ready and each.pulse.address})
 
 
-_NEWEST = select(probes).order_by(probes.c.started_at.desc()).limit(1)
+SHOWN: Final = 100
+_BY_TIME = select(probes).order_by(probes.c.started_at.desc())
+_NEWEST = _BY_TIME.limit(1)
 
 
 @short
 def newest(connection: Connection) -> Round | None:
     row = connection.execute(_NEWEST).first()
-    if row is None:
-        return None
+    return None if row is None else _round(row)
+
+
+def last(connection: Connection) -> Sequence[Round]:
+    """Newest first."""
+    return [_round(row) for row in connection.execute(_BY_TIME.limit(SHOWN))]
+
+
+def _round(row: Row[Any]) -> Round:
     return Round(row.started_at, row.replica, row.seconds, row.pushes, row.fault, row.last_success_at)
 
 
