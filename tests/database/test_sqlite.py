@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pysqlite3.dbapi2 as driver
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from mooring.database import sqlite
 from mooring.database.sqlite import SQLite
@@ -70,6 +70,19 @@ async def test_a_transaction_that_sqlite_ended_by_itself_is_nobodys_success(data
     acknowledged = [result for result in results if isinstance(result, int)]
     assert acknowledged == await database.read(numbers) == [0]
     assert await database.write(put, 3) == 3
+
+
+async def test_what_waits_together_is_synced_once(database: SQLite) -> None:
+    commits: list[Connection] = []
+    event.listen(database.engine, "commit", commits.append)
+    gate = Gate()
+    first = asyncio.create_task(database.write(gate, 0))
+    await asyncio.to_thread(gate.entered.wait)
+    waiting = [asyncio.create_task(database.write(put, number)) for number in range(1, 51)]
+    await asyncio.sleep(0)
+    gate.leave.set()
+    assert await asyncio.gather(first, *waiting) == list(range(51))
+    assert len(commits) == 2
 
 
 async def test_a_lock_that_does_not_end_is_unavailable(
