@@ -11,15 +11,16 @@ from mooring.api import audit
 from mooring.api.app import declared
 from mooring.cli.main import application
 from mooring.cluster.clock import SECOND
+from mooring.database.schema import migrate
+from mooring.database.selection import Exact, Selection
+from mooring.errors import Conflict
 from mooring.observe.audit import log
 from mooring.observe.audit.log import DAY, REMOVED_AT_ONCE, Act
 from mooring.observe.audit.tables import audit_log
-from tests.conftest import open_empty, open_postgresql, open_sqlite
+from tests.databases import OpenDatabase
 from tests.http.site import Site
 from tests.management.desk import PASSWORD, chief, entry, make_project, make_user, somebody, unique
 from tests.management.pushing import push_image
-
-__all__ = ["open_empty", "open_postgresql", "open_sqlite"]
 
 Rows = Sequence[Mapping[str, Any]]
 READS: Final = frozenset({"GET", "HEAD"})
@@ -262,16 +263,48 @@ def test_it_is_asked_as_harbor_s_is(quiet: Site) -> None:
     assert {"event_type": "create_artifact"} in desk.get("/auditlog-exts/events")
 
 
-def test_old_rows_go_and_others_stay(quiet: Site) -> None:
-    days = quiet.parts.configuration.settings.audit_days
-    now = quiet.now
+def test_old_rows_go_and_others_stay(open_empty: OpenDatabase) -> None:
+    database, days, now = open_empty(), 30, 400 * DAY
+    database.write_now(migrate)
 
     def fill(connection: Connection) -> None:
         for number in range(REMOVED_AT_ONCE + 10):
             log.note(connection, now - days * DAY - 1000 + number, Act("old", "create", "artifact", str(number)))
-        log.note(connection, now - days * DAY + 60 * SECOND, Act("young", "create", "artifact", "kept"))
+        log.note(connection, now - days * DAY + 60 * SECOND, Act("young", "create", "artifact", "kept", 7, "x" * 600))
 
-    quiet.write(fill)
+    database.write_now(fill)
+    gone = [database.write_now(log.remove_old, now, days) for _ in range(3)]
+    assert gone == [REMOVED_AT_ONCE, 10, 0]
+    page = database.read_now(log.page, Selection(tests=[("project_id", Exact("7"))]))
+    assert (page.total, page.rows[0]["username"], len(page.rows[0]["description"])) == (1, "young", 512)
+    assert database.read_now(log.page, Selection()).total == 1
+
+
+def test_an_act_that_fails_takes_its_row_along(open_empty: OpenDatabase) -> None:
+    database = open_empty()
+    database.write_now(migrate)
+
+    def fail(connection: Connection) -> None:
+        log.note(connection, 1, Act("inner", "create", "artifact", "library/app"))
+        raise Conflict
+
+    with pytest.raises(Conflict):
+        database.write_now(log.noted(1, Act("outer", "create", "artifact", "library/app"), fail))
+    assert database.read_now(log.page, Selection()).total == 0
+
+
+def test_a_round_of_the_work_sweeps(quiet: Site) -> None:
+    days = quiet.parts.configuration.settings.audit_days
+    for name, age in (("old", days + 1), ("young", days - 1)):
+        quiet.write(log.note, quiet.now - age * DAY, Act(name, "create", "artifact", "library/app"))
     (work,) = (each for each in quiet.parts.works if each.name == "audit")
     quiet.run(work.attempt(quiet.parts.metrics))
     assert {act[0] for act in acts(quiet)} == {"young"}
+
+
+def test_a_long_list_is_counted_to_a_bound(quiet: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MOST_COUNTED", 5)
+    for number in range(8):
+        quiet.write(log.note, quiet.now, Act("many", "create", "artifact", str(number)))
+    reply = chief(quiet).ask("GET", "/audit-logs?page_size=3")
+    assert (reply.header("x-total-count"), len(reply.json)) == ("5", 3)

@@ -23,6 +23,7 @@ from tests.http.site import ADMIN_PASSWORD, Site, basic, bearer
 from tests.management.pushing import push_image
 from tests.observe.shown import Shown, shown
 from tests.postgresql import PostgreSQL
+from tests.programs import Shell, find
 from tests.server import Server
 
 ADMIN: Final = basic("admin", ADMIN_PASSWORD)
@@ -56,8 +57,11 @@ def test_all_that_is_shown_is_described_and_the_other_way_round(site: Site) -> N
         assert shown_labels <= {frozenset(each.labels)}, each.name
 
 
-def test_workers_of_a_server_show_the_same(server: Server) -> None:
-    found = shown(Api(server.url, "", "").request("GET", "/metrics").body)
+def test_workers_of_a_server_show_the_same(server: Server, tmp_path: Path) -> None:
+    text = Api(server.url, "", "").request("GET", "/metrics").body
+    # What Prometheus itself finds wrong: names, units, help.
+    Shell(tmp_path, {}).run(find("promtool"), "check", "metrics", stdin=text.decode(), merged=True)
+    found = shown(text)
     assert names(found) <= {each.name for each in catalogue.METRICS}
     assert "pid" not in {
         label for each in catalogue.METRICS for labels in found.labels(_sample(each)) for label in labels
