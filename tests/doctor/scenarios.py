@@ -335,6 +335,7 @@ SCENARIOS: Final = (
     Scenario("a core stopped, no other one tried, nobody", "?", core_stopped_and_no_other_tried, nobody_at_entrance),
     Scenario("/v2/ leads to a page", "?", answered_in_front("*", "/v2/", 200), nobody_at_entrance),
     Scenario("a firewall before /v2/", "?", answered_in_front("*", "/v2/", 403), nobody_at_entrance),
+    Scenario("a firewall before /v2/, an administrator", "?", answered_in_front("*", "/v2/", 403)),
     Scenario("writes not let through", "?", answered_in_front("POST", "/v2/", 405), entrance_only),
     Scenario("wrong password", "?", asked=lambda q: replace(q, credentials=Credentials("dev1", "wrong", "test"))),
     Scenario("keys and clocks", "RC1 RC2", both(other_key, clock(90))),

@@ -54,6 +54,24 @@ def test_keeps_no_secret(runs: Mapping[str, Run]) -> None:
             assert not re.search(r"eyJ|Basic [A-Za-z0-9+/]{8}", form), scenario.name
 
 
+def test_a_report_in_chinese_has_no_sentence_left_in_english(runs: Mapping[str, Run]) -> None:
+    """Evidence may quote; what the doctor itself says is told."""
+    for scenario in SCENARIOS:
+        report = document(runs[scenario.name].diagnosis, "zh")
+        told = [finding[part] for finding in report["findings"] for part in ("title", "remedy")]
+        told += [check["question"] for check in report["checks"]]
+        told += [need for check in report["checks"] for need in check["needs"] if not need.startswith("--")]
+        told += [gap["why"] for gap in report["gaps"]]
+        assert not [each for each in told if not re.search("[\u4e00-\u9fff]", each)], scenario.name
+
+
+def test_a_page_asks_nobody_for_anything(runs: Mapping[str, Run]) -> None:
+    """One file, without a script, a style sheet, an image or a font from elsewhere."""
+    for found in runs.values():
+        shown = page.rendered(document(found.diagnosis, "en"), "en")
+        assert not re.search(r"<(script|link|img|iframe|object|embed|base|form)\b|@import|url\(|\s(src|href)=", shown)
+
+
 def test_a_bundle_is_diagnosed_alike(runs: Mapping[str, Run]) -> None:
     for found in runs.values():
         assert diagnose(decode(encode(found.diagnosis.seen))) == found.diagnosis

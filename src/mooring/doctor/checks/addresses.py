@@ -10,6 +10,7 @@ from mooring.doctor.checks.backends import hurried
 from mooring.doctor.checks.readings import (
     MISSING_PROJECT,
     all_kids,
+    astray,
     authorized_answers,
     challenge,
     crossings,
@@ -137,6 +138,7 @@ def only_direct(seen: Observations) -> Iterator[Finding]:
         through = _shown_at(seen, door)
         if (
             through
+            and not astray(door)
             and len(all_kids(seen)) == 1
             and all(answer.status == 200 for answer in direct)
             and all(answer.status in {400, 401, 403, 431} for answer in through)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mooring.doctor.checks.readings import doors, told
+from mooring.doctor.checks.readings import astray, doors, told
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Answer, Door, Observations
 from mooring.doctor.texts import Text, same
@@ -64,12 +64,7 @@ def gateways(seen: Observations) -> Iterator[Finding]:
 def registry_path(seen: Observations) -> Iterator[Finding]:
     """`GET /v2/` without credentials is 401 with a challenge in every registry of this kind."""
     for door in doors(seen):
-        odd = [
-            answer
-            for answer in door.challenges
-            if answer.status and answer.status != 401 and answer.status not in GATEWAY | {500}
-        ]
-        if odd:
+        if odd := astray(door):
             yield Finding(
                 None,
                 Text(f"/v2/ does not lead to Harbor at {door.name}", f"{door.name} 的 /v2/ 没有通向 Harbor"),
@@ -95,7 +90,7 @@ def writes(seen: Observations) -> Iterator[Finding]:
     evidence = []
     for door in doors(seen):
         odd = [answer for answer in door.uploads if answer.status in WRITE_REFUSALS]
-        if odd:
+        if odd and not astray(door):
             evidence.append(
                 Text(
                     f"{door.name}: {len(odd)} of {len(door.uploads)} uploads that a good token may open: {told(odd[0])}",

@@ -116,6 +116,15 @@ def challenge(answer: Answer) -> str | None:
     return answer.headers.get("www-authenticate")
 
 
+def astray(door: Door) -> Sequence[Answer]:
+    """Answers to `GET /v2/` without credentials that no registry gives: it would be 401 with a challenge."""
+    return [
+        answer
+        for answer in door.challenges
+        if answer.status and answer.status != 401 and answer.status not in {500, 502, 503, 504}
+    ]
+
+
 def by_registry(answer: Answer) -> bool:
     """Whether a 401 is distribution's own, of a core's credential rather than of the client's."""
     return answer.status == 401 and REGISTRY_REALM in (challenge(answer) or "")
