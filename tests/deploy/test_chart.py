@@ -364,6 +364,8 @@ def test_the_network_policy_lets_in_the_port_that_is_served() -> None:
         ({"image": {"digest": "latest"}}, "digest"),
         ({"settings": {"database_url": "postgresql://u:p@h/d"}}, "database_url"),
         ({"settings": {"admin_password": "x"}}, "admin_password"),
+        ({"settings": {"alert_webhook": "https://hooks.example/x"}}, "alert_webhook"),
+        ({"settings": {"alert_mail_password": "x"}}, "alert_mail_password"),
         ({"probe": {"enabled": True}}, "probe.existingSecret is needed"),
         ({"shutdown": {"workerKillSeconds": 5}}, "workerKillSeconds"),
         ({"topologySpreadConstraints": [{"maxSkew": 1}]}, "topologySpreadConstraints"),

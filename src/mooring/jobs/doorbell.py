@@ -28,7 +28,8 @@ QUEUE = "mooring"
 MOST_CONNECTIONS = 3
 """And one that listens."""
 CONNECTION_SECONDS = 5.0
-AT_ONCE = 2
+AT_ONCE = 4
+"""Collection and a probe may take minutes; alerts do not wait for them."""
 ROUND_SECONDS = 2.0
 HEARTBEAT_SECONDS = 3.0
 LOST_SECONDS = 12.0
