@@ -10,6 +10,7 @@ from mooring.background import SOURCES
 from mooring.cluster import configuration, heartbeat
 from mooring.cluster.clock import SECOND
 from mooring.cluster.heartbeat import Pulse
+from mooring.cluster.tables import configuration as versions
 from mooring.observe.alerts import state
 from mooring.observe.alerts.conditions import Moment
 from mooring.probe import schedule
@@ -100,6 +101,8 @@ def test_a_key_that_is_too_old(site: Site) -> None:
 
 def test_one_with_an_older_configuration(site: Site) -> None:
     site.write(configuration.change, site.now, "a test", {"page_limit": 10})
+    assert found(site) == {}, "a replica has a moment to read it"
+    site.write(lambda connection: connection.execute(update(versions).values(changed_at=site.now - 20 * SECOND)))
     for name in ("registry-1/1-a", "registry-1/2-a"):
         site.write(heartbeat.beat, site.now, name, Pulse(ready=True, configuration_version=1))
     text = "registry-2 has version 0 of the configuration; version 1 is in force."

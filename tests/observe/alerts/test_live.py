@@ -51,7 +51,7 @@ def mooring(server: Server, *words: str, **changes: str) -> subprocess.Completed
 
 
 def probes(hook: Webhook) -> list[Post]:
-    """Not of a heartbeat that is later than a configuration, for less long than people usually wait."""
+    """Not of workers that were killed."""
     return [post for post in hook.posts if post.json["condition"] == "probe_failing"]
 
 

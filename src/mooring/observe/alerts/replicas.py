@@ -15,6 +15,8 @@ CLOCK_SECONDS: Final = 30
 """How far off a wall clock may be: object stores refuse from minutes on."""
 ERROR_SECONDS: Final = 2
 """How wide the bound on cluster time's error may be."""
+READ: Final = 15 * SECOND
+"""By then every replica has read a change, and said so in a heartbeat."""
 
 
 def replicas(connection: Connection, moment: Moment) -> Iterator[Finding]:
@@ -33,8 +35,9 @@ def replicas(connection: Connection, moment: Moment) -> Iterator[Finding]:
         yield from _clock(name, living)
     yield from _store(alive)
     newest = configuration.newest(connection)
-    for name, living in alive.items():
-        yield from _apart(name, living, newest.number if newest else 0)
+    if newest is not None and newest.changed_at < moment.now - READ:
+        for name, living in alive.items():
+            yield from _apart(name, living, newest.number)
 
 
 def _not_ready(name: str, living: Sequence[Replica]) -> Iterator[Finding]:
