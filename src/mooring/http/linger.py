@@ -34,6 +34,8 @@ class Body:
 
     async def discard(self) -> None:
         """After the answer. Ends when the client does, and after LINGER_SECONDS or LINGER_BYTES at the latest."""
+        if not self._is_coming():
+            return
         size = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
