@@ -27,7 +27,6 @@ from tests.server import free_port
 
 LOCK_SECONDS: Final = 1.5
 LEEWAY_SECONDS: Final = 60
-HANG_SECONDS: Final = 60
 HOUR: Final = 3600.0
 ADMIN: Final = ("admin", "Harbor12345")
 ROBOT: Final = ("robot$library+ci", "Zu7dGm0eYTjNsVR8oQ2cLw5pKb1xHf4A")
@@ -112,8 +111,6 @@ class Core:
     csrf_key: str = "0123456789abcdef0123456789abcdef"
     redis_up: bool = True
     redis_delay: float = 3.1
-    redis_hangs: bool = False
-    """Nothing answers then but ping, which looks for no session."""
     directory: Callable[[], bool] = lambda: True
     """Whether LDAP answers this time."""
     directory_reached: bool = True
@@ -600,8 +597,6 @@ def _application(core: Core) -> web.Application:
 
     def bound(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            if core.redis_hangs and handler is not ping:
-                await asyncio.sleep(HANG_SECONDS)
             try:
                 return await handler(core, request)
             except Panic:

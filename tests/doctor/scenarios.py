@@ -201,11 +201,6 @@ def registry_down(harbor: Harbor) -> None:
     harbor.cores[0].registry.up = False
 
 
-def redis_hangs(harbor: Harbor) -> None:
-    for core in harbor.cores:
-        core.redis_hangs = True
-
-
 def read_only(harbor: Harbor) -> None:
     harbor.database.read_only = True
 
@@ -293,7 +288,6 @@ SCENARIOS: Final = (
     Scenario("LDAP away", "RC5", directory_away, person),
     Scenario("LDAP away, an administrator of the database", "RC5", directory_away),
     Scenario("Redis down", "RC6", redis_down),
-    Scenario("Redis hangs", "RC6", redis_hangs, timeout_seconds=1),
     Scenario("database down", "RC7", database_down),
     Scenario("database down, nobody's credentials", "RC7", database_down, nobody),
     Scenario("another database", "RC8", other_database),

@@ -21,7 +21,6 @@ SLOW_TOKEN_SECONDS: Final = 3
 GIVEN_UP_SECONDS: Final = 15
 """Docker waits so long for a token."""
 FAST_SECONDS: Final = 1.4
-PROMPT_SECONDS: Final = 1.0
 SQL: Final = re.compile(r"too many clients|SQLSTATE|failed to connect to `|connection slots", re.IGNORECASE)
 
 
@@ -36,13 +35,6 @@ def redis_signs(door: Door) -> Sequence[Text]:
     evidence = []
     if fault := _unhealthy(door, "redis"):
         evidence.append(_health(door, "redis", fault))
-    if _sessions_hang(door):
-        evidence.append(
-            Text(
-                f"{door.name}: ping answers at once, and nothing does that looks for a session in Redis first",
-                f"{door.name}：ping 立即应答，而需先在 Redis 中查找会话的请求都没有应答",
-            )
-        )
     slow = [g.answer for g in (*door.anonymous, *door.logins) if g.token and g.answer.seconds >= SLOW_TOKEN_SECONDS]
     failing = [answer for answer in _database_questions(door) if answer.status == 500]
     if slow and (failing or evidence):
@@ -52,17 +44,6 @@ def redis_signs(door: Door) -> Sequence[Text]:
         )
         evidence += [same(f"{door.name}: {told(answer)}") for answer in failing[:1]]
     return evidence
-
-
-def _sessions_hang(door: Door) -> bool:
-    """Every request but ping looks for a session. Of a balancer's cores one alone may hang: then some answer."""
-    hung = [*door.challenges, *(grant.answer for grant in door.anonymous)]
-    return (
-        door.ping.status == 200
-        and door.ping.seconds < PROMPT_SECONDS
-        and len(hung) > 2
-        and all(answer.trouble == "timeout" for answer in hung)
-    )
 
 
 def database(seen: Observations) -> Iterator[Finding]:
@@ -132,6 +113,8 @@ def overload(seen: Observations) -> Iterator[Finding]:
                     f"{door.name}：{total} 次取令牌中有 {len(late)} 次耗时 {longest:.1f} 秒或没有结果；docker 只等待 "
                     f"{GIVEN_UP_SECONDS} 秒",
                 ),
+                Text("a Redis or a database that hangs looks like this too", "Redis 或数据库挂起时也是如此"),
+                related=("RC6", "RC7"),
             )
         hung = [answer for answer in door.challenges if answer.trouble == "timeout"]
         if hung and not late and not redis_signs(door):
