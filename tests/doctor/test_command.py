@@ -44,6 +44,7 @@ def test_a_sound_harbor_ends_with_0(sound: Harbor) -> None:
     assert done.exit_code == 0, done.output
     assert "Nothing was found that refuses pushes." in done.output
     assert "No credentials were used." in done.output
+    assert "may a good token open an upload: not looked at, needs credentials that may push" in done.output
 
 
 def test_json_has_what_a_script_needs(broken: Harbor) -> None:
@@ -73,6 +74,9 @@ def test_a_report_in_chinese(broken: Harbor) -> None:
     assert done.exit_code == 1
     assert "各 core 的令牌签名密钥不一致" in done.output
     assert "检查内容" in done.output
+    assert "1 项发现。" in done.output
+    assert " 次)" in done.output
+    assert "times" not in done.output
     assert "The cores" not in done.output
 
 

@@ -83,6 +83,7 @@ def _of_a_harbor(seen: Observations, asked: Asked | None, found: Sequence[Door])
         "credentials": bool(asked and asked.account),
         "login": any(grant.subject for door in found for grant in door.logins),
         "token": any(door.reads or door.uploads for door in found),
+        "opened": any(door.uploads for door in found),
         "uploads": any(answer.status == 202 for door in found for answer in door.uploads),
         "mount": any(door.mount for door in found),
         "csrf": bool(asked and any(crossing.kind == "csrf" for crossing in asked.crossings)),

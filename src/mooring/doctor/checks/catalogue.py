@@ -42,7 +42,7 @@ ADDRESSES: Final = (
 OUTSIDE: Final = (
     _check("gateways", "is there a core behind every answer", "每次应答背后是否都有 core", "", "http", answers.gateways),
     _check("registry-path", "does /v2/ lead to Harbor", "/v2/ 是否通向 Harbor", "", "http", answers.registry_path),
-    _check("writes", "may a good token open an upload", "有效令牌能否打开上传", "", "token", answers.writes),
+    _check("writes", "may a good token open an upload", "有效令牌能否打开上传", "", "opened", answers.writes),
     _check("read-only", "may anything be written", "是否允许写入", "", "login", answers.read_only),
     _check("quota", "is there room in the project", "项目是否还有空间", "", "quota", answers.quota),
     _check("keys", "do all cores sign tokens with one key", "所有 core 是否用同一把密钥签名", "RC1", "http", keys.several_keys),

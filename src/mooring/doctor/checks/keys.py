@@ -107,7 +107,10 @@ def _signed(door: Door) -> Text:
     found = kids(door)
     total = sum(found.values())
     parts = ", ".join(f"{kid or '(none)'} ({count} times)" for kid, count in found.most_common())
-    return Text(f"{door.name}: {total} tokens, signed with {parts}", f"{door.name}：{total} 个令牌，签名密钥 {parts}")
+    parts_zh = "、".join(f"{kid or '(无)'} ({count} 次)" for kid, count in found.most_common())
+    return Text(
+        f"{door.name}: {total} tokens, signed with {parts}", f"{door.name}：{total} 个令牌，签名密钥 {parts_zh}"
+    )
 
 
 def _refused_crossings(seen: Observations) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
 
-from mooring.doctor.report.words import CONFIDENCE, HEADINGS, STATES
+from mooring.doctor.report.words import CONFIDENCE, HEADINGS, STATES, summary
 from mooring.doctor.texts import Language
 
 STYLE: Final = """
@@ -35,7 +35,7 @@ def _body(report: dict[str, Any], language: Language) -> Iterator[str]:
         return escape(HEADINGS[word].of(language).format(**values))
 
     findings = report["findings"]
-    yield f"<p>{tell('found', count=len(findings)) if findings else tell('nothing')}</p>"
+    yield f"<p>{escape(summary(len(findings), language))}</p>"
     for finding in findings:
         cause = escape(finding["cause"] or HEADINGS["unknown"].of(language))
         sure = escape(CONFIDENCE[finding["confidence"]].of(language))

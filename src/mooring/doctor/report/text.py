@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mooring.doctor.report.words import CONFIDENCE, HEADINGS, STATES
+from mooring.doctor.report.words import CONFIDENCE, HEADINGS, STATES, summary
 from mooring.doctor.texts import Language
 
 
@@ -17,7 +17,7 @@ def _lines(report: dict[str, Any], language: Language) -> Iterator[str]:
 
     findings = report["findings"]
     yield tell("title", target=report["target"])
-    yield tell("found", count=len(findings)) if findings else tell("nothing")
+    yield summary(len(findings), language)
     for finding in findings:
         yield ""
         cause = finding["cause"] or tell("unknown")

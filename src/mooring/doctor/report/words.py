@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from mooring.doctor.texts import Text
+from mooring.doctor.texts import Language, Text
 
 HEADINGS: Final = {
     "title": Text("Diagnosis of {target}", "{target} 的诊断"),
     "nothing": Text("Nothing was found that refuses pushes.", "没有发现会导致推送被拒的原因。"),
+    "one": Text("One finding.", "1 项发现。"),
     "found": Text("{count} findings, the likeliest to refuse pushes first.", "{count} 项发现，最可能导致推送被拒的在前。"),
     "evidence": Text("Evidence", "证据"),
     "remedy": Text("Remedy", "处理"),
@@ -43,6 +44,7 @@ NEEDS: Final = {
     "credentials": Text("credentials", "凭据"),
     "login": Text("credentials that are taken", "可用的凭据"),
     "token": Text("a project that may be read", "可读取的项目"),
+    "opened": Text("credentials that may push", "可推送的凭据"),
     "uploads": Text("credentials that may push", "可推送的凭据"),
     "mount": Text("--mount-from and credentials that may push", "--mount-from 与可推送的凭据"),
     "csrf": Text("the portal's CSRF token", "门户的 CSRF 令牌"),
@@ -59,3 +61,9 @@ NEEDS: Final = {
     "https": Text("an address with https", "https 地址"),
     "kubernetes": Text("--namespace", "--namespace"),
 }
+
+
+def summary(count: int, language: Language) -> str:
+    """The first sentence of a report: how much was found."""
+    word = "found" if count > 1 else "one" if count else "nothing"
+    return HEADINGS[word].of(language).format(count=count)
