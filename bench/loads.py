@@ -27,7 +27,7 @@ class Scale:
 
 
 FULL = Scale(rounds=5, large_rounds=3, blobs=4, images=400, seconds=3)
-QUICK = Scale(rounds=3, large_rounds=1, blobs=2, images=100, seconds=1)
+QUICK = Scale(rounds=3, large_rounds=1, blobs=1, images=100, seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
