@@ -20,7 +20,7 @@ from mooring.cluster.clock import SECOND
 from mooring.database import Database
 from mooring.database.database import P, T, Transaction
 from mooring.database.schema import migrate
-from mooring.database.selection import AnyOf, Exact, Fuzzy, Range, Selection
+from mooring.database.selection import AnyOf, Exact, Fuzzy, Range, Selection, Test
 from mooring.database.sqlite import SQLite
 from mooring.errors import Invalid, Unavailable
 from mooring.measuring import Observe
@@ -368,13 +368,34 @@ def test_a_page_is_found_by_an_index(open_sqlite: OpenDatabase, column: str, asc
     def explained(connection: Connection) -> list[str]:
         event.listen(connection.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
         order = [("time", False)] if ascends else []
-        log.page(connection, Selection([(column, Exact("locked"))], order), earliest(START))
+        log.page(connection, Selection([(column, Exact("locked/1"))], order), earliest(START))
         asked = statements[-1]
         return [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", ("a", "b", 1, 0))]
 
     (step,) = database.read_now(explained)
     sign = ">" if ascends else "<"
     assert step == f"SEARCH denials USING INDEX ix_denials_{column} ({column}=? AND id{sign}?)"
+
+
+@pytest.mark.parametrize(
+    ("test", "found"),
+    [
+        (Exact("r-1"), ["r-1/10-a", "r-1/11-a"]),
+        (Exact("r-1/10-a"), ["r-1/10-a"]),
+        (Exact("r"), []),
+        (Exact("r_1"), []),
+        (AnyOf(("r-1", "r-12/10-a")), ["r-1/10-a", "r-1/11-a", "r-12/10-a"]),
+    ],
+)
+def test_a_replica_is_all_its_processes(database: Database, test: Test, found: list[str]) -> None:
+    names = ["r-1/10-a", "r-1/11-a", "r-12/10-a"]
+    rows = [
+        Denial(identity(START + n), START + n, START + n, Reason.LOCKED, 429, replica=name).row()
+        for n, name in enumerate(names)
+    ]
+    database.write_now(log.store, rows)
+    shown = database.read_now(log.page, Selection([("replica", test)]))
+    assert sorted(str(row["replica"]) for row in shown) == found
 
 
 def test_pages_and_conditions(database: Database) -> None:
@@ -403,5 +424,6 @@ def test_pages_and_conditions(database: Database) -> None:
     begin = datetime.fromtimestamp(START / SECOND, UTC).isoformat()
     assert page("", ("time", Range(begin, begin)), size=10) == ids[:1]
     assert page("", ("time", Range(None, begin)), ("replica", Exact("r-1"))) == ids[:1]
+    assert page("", ("replica", Exact("r"))) == []
     with pytest.raises(Invalid):
         page("", ("subject", Fuzzy("some")))

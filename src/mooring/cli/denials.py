@@ -30,7 +30,9 @@ def denials(
     subject: Annotated[str | None, typer.Option("--subject", help="Only those of this account.")] = None,
     repository: Annotated[str | None, typer.Option("--repository", help="Only those of PROJECT/NAME.")] = None,
     project: Annotated[str | None, typer.Option("--project", help="Only those within this project.")] = None,
-    replica: Annotated[str | None, typer.Option("--replica", help="Only those that this replica gave.")] = None,
+    replica: Annotated[
+        str | None, typer.Option("--replica", help="Only those of this replica, or of one process of it.")
+    ] = None,
     request_id: Annotated[str | None, typer.Option("--request-id", help="Only those of this request.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many rows, the newest first.")] = 100,
     by_reason: Annotated[bool, typer.Option("--by-reason", help="Add up, by reason, all since then.")] = False,

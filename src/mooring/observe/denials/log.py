@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, or_, select, true
 
 from mooring.cluster.clock import SECOND
 from mooring.database import rows
@@ -114,6 +114,14 @@ def _exact(column: ColumnElement[Any]) -> Field:
     return Field(condition)
 
 
+def _replica(test: Test) -> ColumnElement[bool]:
+    """A name as a replica was given it stands for all its processes, which have `/` and more behind it."""
+    exact = _exact(denials.c.replica).condition(test)
+    names = test.values if isinstance(test, AnyOf) else (test.value,) if isinstance(test, Exact) else ()
+    begun = [denials.c.replica.startswith(f"{name}/", autoescape=True) for name in names if "/" not in name]
+    return or_(exact, *begun) if begun else exact
+
+
 def _between(test: Test) -> ColumnElement[bool]:
     if not isinstance(test, Range):
         raise Invalid("Ask for a time as time=[from~to].")
@@ -123,6 +131,7 @@ def _between(test: Test) -> ColumnElement[bool]:
 
 FIELDS: Mapping[str, Field] = {
     **{name: _exact(denials.c[name]) for name in EXACT},
+    "replica": Field(_replica),
     "time": Field(_between),
 }
 
