@@ -11,10 +11,20 @@ BATCHES = 2
 """Under way at once. What comes meanwhile waits for one of them, and goes together."""
 
 
+PATIENCE_SECONDS = 4.0
+"""How long a look waits to be sent."""
+
+
+class Late(Exception):
+    """A look was not sent: those before it are not answered yet."""
+
+
 class Look(NamedTuple):
     lookup: Lookup[Any]
     values: Values
     answer: "asyncio.Future[Values | None]"
+    due: float
+    """When it has waited long enough to be sent, by the loop's clock."""
 
 
 Ask = Callable[[Sequence[Look]], Awaitable[Sequence[Values | None]]]
@@ -29,16 +39,26 @@ class Gathering:
         self._waiting: list[Look] = []
         self._batches: set[asyncio.Task[None]] = set()
         self._due = False
+        self._watched = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def look(self, lookup: Lookup[Any], values: Values) -> Values | None:
-        """The row. Raises what `ask` does."""
+        """The row. Raises Late, and what `ask` does."""
         loop = asyncio.get_running_loop()
-        look = Look(lookup, values, loop.create_future())
+        if loop is not self._loop:
+            # Nobody waits any more for what another one left behind.
+            self._loop, self._waiting, self._batches = loop, [], set()
+            self._due = self._watched = False
+        look = Look(lookup, values, loop.create_future(), loop.time() + PATIENCE_SECONDS)
         self._waiting.append(look)
-        if not self._due and len(self._batches) < BATCHES:
+        if self._due:
+            return await look.answer
+        if len(self._batches) < BATCHES:
             # At the end of this turn of the loop, when all that came in it has asked.
             self._due = True
             loop.call_soon(self._send)
+        else:
+            self._watch(loop)
         return await look.answer
 
     def _send(self) -> None:
@@ -48,6 +68,25 @@ class Gathering:
             task = asyncio.ensure_future(self._answer(batch))
             self._batches.add(task)
             task.add_done_callback(self._ended)
+
+        if self._waiting:
+            self._watch(asyncio.get_running_loop())
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One timer for all that wait: the first of them is the first to be late."""
+        if not self._watched:
+            self._watched = True
+            loop.call_at(self._waiting[0].due, self._give_up, loop)
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watched = False
+        late = [look for look in self._waiting if look.due <= loop.time()]
+        self._waiting = self._waiting[len(late) :]
+        for look in late:
+            if not look.answer.done():
+                look.answer.set_exception(Late())
+        if self._waiting:
+            self._watch(loop)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._batches.discard(task)

@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 
 from mooring.database import sqlstates
 from mooring.database.database import P, T, Transaction, in_use
-from mooring.database.gathering import Gathering, Look
+from mooring.database.gathering import Gathering, Late, Look
 from mooring.database.lookup import Lookup, Values
 from mooring.errors import ConfigurationError, MooringError, Unavailable
 from mooring.measuring import Observe, measured, unobserved
@@ -44,6 +44,7 @@ SESSION = {
 """Milliseconds."""
 
 ATTEMPTS = 4
+BUSY = "The registry's database is busy. Try again shortly."
 R = TypeVar("R")
 
 
@@ -62,6 +63,8 @@ class PostgreSQL:
             try:
                 found: T = transaction.shape(await self._gathering.look(transaction, args))
                 return found
+            except Late as error:
+                raise _late(BUSY) from error
             except _Together:
                 # By itself it meets its own error, or none, and is tried again where that may help.
                 pass
@@ -117,7 +120,7 @@ class PostgreSQL:
                     with driver.pipeline() if len(looks) > 1 else nullcontext():
                         cursors = [
                             driver.execute(self._text(lookup), dict(zip(lookup.names, values, strict=True)))
-                            for lookup, values, _ in looks
+                            for lookup, values, *_ in looks
                         ]
                     return [cursor.fetchone() for cursor in cursors]
                 except psycopg.Error:
@@ -139,7 +142,7 @@ class PostgreSQL:
             try:
                 return run()
             except PoolTimeout as error:
-                raise Unavailable("The registry's database is busy. Try again shortly.") from error
+                raise Unavailable(BUSY) from error
             except sqlstates.NotConnected as error:
                 meant = sqlstates.translated(error.error)
                 if isinstance(meant, Unavailable):
@@ -211,7 +214,7 @@ class _Work(Generic[R]):
 
     def give_up(self) -> None:
         if self._taken.acquire(blocking=False):
-            self._settle(None, _late("The registry's database is busy. Try again shortly."))
+            self._settle(None, _late(BUSY))
 
     def forget(self) -> None:
         """The thread goes on, and what it does may still take effect."""
