@@ -76,6 +76,22 @@ def test_no_password_goes_in_the_clear(scheme: str) -> None:
     assert PASSWORD not in str(refused.value)
 
 
+@pytest.mark.parametrize("given", ["Ops <", "<", "a@[b", "a@mail.example\nBcc: b@mail.example"])
+@pytest.mark.parametrize("setting", ["alert_mail_from", "alert_mail_to"])
+def test_what_is_no_address_is_a_notice_that_did_not_come_through(setting: str, given: str) -> None:
+    with mail_server() as mailbox, pytest.raises(Undelivered):
+        send(mailbox, "smtp+plain", NOTICE, alert_mail_username=None, **{setting: given})
+    assert mailbox.mails == []
+
+
+@pytest.mark.parametrize("setting", ["alert_mail_username", "alert_mail_password"])
+def test_a_login_that_smtp_cannot_carry_is_told_without_it(trusted: tuple[Path, Path], setting: str) -> None:
+    with mail_server(trusted) as mailbox, pytest.raises(Undelivered, match="not ASCII") as refused:
+        send(mailbox, "smtp", NOTICE, **{setting: "gehäuse"})
+    assert mailbox.mails == []
+    assert refused.value.__cause__ is None
+
+
 def test_a_relay_on_this_machine_needs_neither() -> None:
     with mail_server() as mailbox:
         send(mailbox, "smtp+plain", alert_mail_username=None)

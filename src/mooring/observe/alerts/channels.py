@@ -63,7 +63,11 @@ async def _post(notice: Notice, sender: Sender, settings: Settings, url: str) ->
 async def _mail(notice: Notice, sender: Sender, settings: Settings) -> None:
     if not settings.alert_mail_to or not settings.alert_mail_from:
         raise Undelivered("alert_mail_to and alert_mail_from are not both set")
-    message = forms.mail(notice, sender, mail_from=settings.alert_mail_from, mail_to=settings.alert_mail_to)
+    try:
+        message = forms.mail(notice, sender, mail_from=settings.alert_mail_from, mail_to=settings.alert_mail_to)
+    except (ValueError, IndexError, AttributeError) as error:
+        # The standard library's parser ends so at "<", "a@[b" and a line's end.
+        raise Undelivered("alert_mail_from or alert_mail_to is not an address") from error
     try:
         async with asyncio.timeout(MAIL_SECONDS):
             await send_mail(message, settings)
@@ -78,5 +82,8 @@ async def _mail(notice: Notice, sender: Sender, settings: Settings) -> None:
         raise Undelivered(str(error)) from error
     except ssl.SSLError as error:
         raise Undelivered(f"the mail server {TROUBLES['tls']}") from error
+    except UnicodeEncodeError:
+        # Not as its cause: that one holds the password.
+        raise Undelivered("the login at the mail server has letters that are not ASCII") from None
     except (smtplib.SMTPException, OSError) as error:
         raise Undelivered(f"the mail server could not be used: {type(error).__name__}") from error
