@@ -145,7 +145,7 @@ async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
         yield
     finally:
         await rounds.stop()
-        with contextlib.suppress(MooringError):
-            await ours(parts, partial(parts.registry.pulls.flush, parts.database))()
-            await ours(parts, partial(parts.denials.flush, parts.database))()
+        for counts in (parts.registry.pulls, parts.denials):
+            with contextlib.suppress(MooringError):
+                await ours(parts, partial(counts.flush, parts.database))()
         await leave(parts)
