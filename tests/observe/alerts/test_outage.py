@@ -109,6 +109,24 @@ def test_who_can_not_be_told_is_told_later(
     assert told.posts[0].json["id"] == told.refused[0].json["id"]
 
 
+def test_who_can_not_be_told_of_its_end_is_told_later(
+    make: Callable[..., Ground], told: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.0)
+    ground = make(told)
+    ground.error = Unavailable()
+    ground.turn()
+    told.status = 500
+    ground.error = None
+    for _ in range(2):
+        ground.turn()
+    told.status = 200
+    for _ in range(2):
+        ground.turn()
+    assert [post.json["event"] for post in told.posts] == ["firing", "resolved"]
+    assert len({post.json["id"] for post in (*told.refused, told.posts[1])}) == 1
+
+
 def test_who_was_never_told_does_not_hear_of_its_end(make: Callable[..., Ground], told: Webhook) -> None:
     ground = make(told)
     told.status = 500

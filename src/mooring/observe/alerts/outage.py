@@ -25,7 +25,7 @@ from mooring.observe.alerts import channels
 from mooring.observe.alerts.channels import Undelivered
 from mooring.observe.alerts.conditions import DATABASE_FAILING
 from mooring.observe.alerts.forms import Sender
-from mooring.observe.alerts.notices import Notice
+from mooring.observe.alerts.notices import GIVEN_UP, Notice
 from mooring.observe.alerts.state import FIRING, RESOLVED
 
 log = structlog.get_logger("mooring")
@@ -58,20 +58,25 @@ class Outage:
         self._since: float | None = None
         self._lock: int | None = None
         self._telling: list[_Telling] = []
+        self._ending: list[_Telling] = []
 
     async def turn(self) -> None:
         reason = None if self._readiness.wrong() else self._readiness.failures().get(CHECK)
         if reason is None:
             await self._recovered()
-            return
+        else:
+            self._lasts(reason)
+        await self._tell()
+        if reason is None and not self._ending:
+            self.release()
+
+    def _lasts(self, reason: str) -> None:
         self._since = self._since or time.monotonic()
         lasted = time.monotonic() - self._since
-        if lasted < self._configuration.settings.alert_delay_seconds or not self._mine():
+        if lasted < self._configuration.settings.alert_delay_seconds or not self._mine() or self._telling:
             return
-        if not self._telling:
-            text = f"{self._name} has had no answer from the database for {lasted:.0f} seconds: {reason}"
-            self._telling = [_Telling(self._notice(channel, text, lasted)) for channel in self._channels()]
-        await self._tell()
+        text = f"{self._name} has had no answer from the database for {lasted:.0f} seconds: {reason}"
+        self._telling = [_Telling(self._notice(channel, text, lasted)) for channel in self._channels()]
 
     def release(self) -> None:
         if self._lock is not None:
@@ -81,17 +86,19 @@ class Outage:
 
     async def _recovered(self) -> None:
         # Whom it did not reach while it lasted need not hear of its end.
-        ended = [each for each in self._telling if each.told]
+        ended = [each.notice for each in self._telling if each.told]
         self._telling, self._since = [], None
-        self._cluster_id = self._cluster_id or await self._database.read(identity.cluster_id)
         for each in ended:
-            notice = replace(each.notice, id=secrets.token_hex(16), event=RESOLVED, at=self._clock.now())
-            await self._send(_Telling(notice))
-        self.release()
+            over = replace(each, id=secrets.token_hex(16), event=RESOLVED, at=self._clock.now(), attempts=1)
+            self._ending.append(_Telling(over))
+        self._cluster_id = self._cluster_id or await self._database.read(identity.cluster_id)
 
     async def _tell(self) -> None:
-        due = [each for each in self._telling if not each.told and each.due <= time.monotonic()]
+        many = [*self._ending, *self._telling]
+        due = [each for each in many if not each.told and each.due <= time.monotonic()]
         await asyncio.gather(*(self._send(each) for each in due))
+        oldest = self._clock.now() - GIVEN_UP
+        self._ending = [each for each in self._ending if not each.told and each.notice.at > oldest]
 
     async def _send(self, telling: _Telling) -> None:
         settings, notice = self._configuration.settings, telling.notice
