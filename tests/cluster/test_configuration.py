@@ -77,6 +77,16 @@ def test_a_setting_of_a_newer_version_is_left_alone(database: SQLite) -> None:
     assert replica.settings.page_limit == 3
 
 
+def test_no_row_says_where_a_secret_of_a_replica_goes(database: SQLite) -> None:
+    own = load(alert_mail_server="smtps://mail.example", alert_mail_username="mooring", alert_mail_password="secret")
+    replica = Configuration(database, own)
+    elsewhere = {"alert_mail_server": "smtps://elsewhere.example", "alert_webhook": "https://elsewhere.example"}
+    replica.adopt(configuration.Version(9, elsewhere, "ann", 1))
+    assert (replica.settings.alert_mail_server, replica.settings.alert_webhook) == ("smtps://mail.example", None)
+    with pytest.raises(Invalid):
+        database.write_now(configuration.change, 1, "ann", elsewhere)
+
+
 def test_every_changeable_setting_is_a_setting() -> None:
     assert set(CHANGEABLE) <= set(Settings.model_fields)
 

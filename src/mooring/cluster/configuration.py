@@ -40,12 +40,11 @@ CHANGEABLE = (
     "alert_delay_seconds",
     "alert_repeat_hours",
     "alert_webhook_form",
-    "alert_mail_server",
-    "alert_mail_username",
     "alert_mail_from",
     "alert_mail_to",
     "alert_private",
 )
+"""Never where a replica's own secret goes: whoever can change the database could have it sent to himself."""
 
 
 def _optional(name: str) -> tuple[Any, FieldInfo]:
