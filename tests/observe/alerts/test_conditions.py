@@ -127,6 +127,16 @@ def test_a_probe_that_failed_or_was_not_made(site: Site) -> None:
     assert late["probe_late", ""] == "The last probe was made 400 seconds ago."
 
 
+def test_a_probe_that_was_never_made(site: Site) -> None:
+    assert ("probe_late", "") not in found(site, later=400 * SECOND), "it is off"
+    assert ("probe_late", "") not in found(site, probe_interval_seconds=60), "it is not due yet"
+    late = found(site, later=400 * SECOND, probe_interval_seconds=60)
+    assert late["probe_late", ""].startswith("None was made in 40")
+    site.write(configuration.change, site.now + 200 * SECOND, "ann", {"probe_interval_seconds": 60})
+    late = found(site, later=400 * SECOND, probe_interval_seconds=60)
+    assert ("probe_late", "") not in late, "it was turned on just then"
+
+
 def test_tokens_that_a_sound_cluster_never_refuses(site: Site) -> None:
     wrong = forgery.signed(site, {"kid": "of-another-registry"})
     for _ in range(3):
