@@ -38,6 +38,13 @@ def test_a_sound_one_has_no_findings(server: Server) -> None:
     assert report["gaps"] == []
 
 
+def test_without_credentials_no_token_is_said_to_be_taken(server: Server) -> None:
+    code, report = doctor(server, "--anonymous")
+    assert code == 0
+    (check,) = [each for each in report["checks"] if each["id"] == "replica-tokens"]
+    assert check["state"] == "missing"
+
+
 def test_strangers_behind_one_address_are_named(server: Server, start_server: StartServer) -> None:
     """Two registries of their own, taken for replicas of one."""
     other = start_server(workers=1)

@@ -29,7 +29,7 @@ class Diagnosis:
     looked: tuple[Looked, ...]
 
 
-OF_A_MOORING: Final = frozenset({"mooring", "census", "store"})
+OF_A_MOORING: Final = frozenset({"mooring", "crossed", "census", "store"})
 
 
 def diagnose(seen: Observations, checks: Sequence[Check] = CHECKS) -> Diagnosis:
@@ -60,6 +60,7 @@ def sources(seen: Observations) -> set[str]:
         "address": bool(asked and asked.doors),
         "https": bool(asked and asked.certificates),
         "mooring": bool(asked and asked.replicas),
+        "crossed": bool(asked and asked.replicas and any(crossing.kind == "token" for crossing in asked.crossings)),
         "census": bool(censuses(seen)),
         "store": bool(seen.installation and seen.installation.store),
     }

@@ -107,7 +107,7 @@ MOORING: Final = (
     _check("replicas", "is every replica ready", "每个副本是否就绪", "", "mooring", replicas.readiness),
     _check("replica-warnings", "does a replica warn of something", "副本是否有警告", "", "mooring", replicas.warnings),
     _check("keyrings", "do all replicas publish one keyring", "所有副本公布的密钥是否相同", "", "mooring", replicas.keyrings),
-    _check("replica-tokens", "is a token of one replica taken by the others", "一个副本的令牌是否被其他副本接受", "", "mooring", replicas.tokens),
+    _check("replica-tokens", "is a token of one replica taken by the others", "一个副本的令牌是否被其他副本接受", "", "crossed", replicas.tokens),
     _check("members", "is every replica that the cluster knows there and ready", "集群所知的每个副本是否都在且就绪", "", "census", cluster.members),
     _check("replica-versions", "do all replicas have one version", "所有副本的版本是否相同", "", "census", cluster.versions),
     _check("configuration", "do all replicas have one configuration", "所有副本的配置是否相同", "", "census", cluster.configuration),

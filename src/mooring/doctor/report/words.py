@@ -55,6 +55,7 @@ NEEDS: Final = {
     "instances": Text("--compose, --namespace or a bundle", "--compose、--namespace 或收集的文件"),
     "logs": Text("logs", "日志"),
     "mooring": Text("the address of a Mooring", "Mooring 的地址"),
+    "crossed": Text("credentials that are taken", "可用的凭据"),
     "census": Text("credentials of an administrator, or --here", "管理员凭据，或 --here"),
     "store": Text("--here", "--here"),
     "address": Text("an address", "地址"),
