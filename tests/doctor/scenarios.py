@@ -358,7 +358,7 @@ async def running(scenario: Scenario, key: Key, other: Key) -> AsyncIterator[tup
 @asynccontextmanager
 async def _stale_password(harbor: Harbor) -> AsyncIterator[None]:
     """A CI job elsewhere tries dev1's old password at both cores, every half second."""
-    headers = {"authorization": Credentials("dev1", "old", "test").header}
+    headers = {"authorization": Credentials("dev1", "old", "test").header or ""}
     query = "service=harbor-registry&scope=repository:library/app:pull"
 
     async def once(session: aiohttp.ClientSession, url: str) -> None:

@@ -6,6 +6,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +67,34 @@ def test_a_password_on_standard_input(server: Server, environment: Mapping[str, 
         command, env=plain, input=f"{server.password}\n", capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_identity_token_that_docker_keeps(server: Server, environment: Mapping[str, str], tmp_path: Path) -> None:
+    """`docker login` keeps one where a registry gives it, as Mooring does, and no password. The doctor takes it too."""
+    form = {
+        "grant_type": "password",
+        "service": "mooring",
+        "client_id": "docker",
+        "access_type": "offline",
+        "username": server.username,
+        "password": server.password,
+    }
+    with urllib.request.urlopen(f"{server.url}/service/token", urllib.parse.urlencode(form).encode()) as answer:
+        token = json.load(answer)["refresh_token"]
+    name = b64encode(f"{server.username}:".encode()).decode()
+    kept = {"auths": {server.url.removeprefix("http://"): {"auth": name, "identitytoken": token}}}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    none = {"MOORING_PROBE_USERNAME": None, "MOORING_PROBE_PASSWORD": None, "MOORING_DOCTOR_USERNAME": None}
+    done = CliRunner().invoke(application, ["probe", server.url], env={**environment, **none})
+    assert done.exit_code == 0, done.output
+    words = ["doctor", server.url, "--samples", "2", "--output", "json"]
+    examined = CliRunner().invoke(application, words, env={**environment, **none})
+    report = json.loads(examined.stdout)
+    assert report["credentials"]["name"] == server.username
+    assert [gap["why"] for gap in report["gaps"]] == [
+        "docker keeps a token for this registry and no password: give --username"
+    ]
+    assert token not in examined.stdout
 
 
 def test_every_form_is_what_it_says(server: Server, environment: Mapping[str, str]) -> None:

@@ -5,13 +5,15 @@ import json
 import os
 import subprocess
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 HELPER_SECONDS: Final = 15
+NAMELESS: Final = "<token>"
+"""The user name under which docker's helpers keep an identity token."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,45 @@ class Credentials:
     password: str
     source: str
     """Where they were found, for a person: never the password."""
+    identity: bool = False
+    """Whether `password` is an identity token: what docker keeps of a login where the registry gave it one. It is shown
+    to the token endpoint alone, as a refresh token."""
 
     def __repr__(self) -> str:
         return f"Credentials({self.name!r}, from {self.source})"
 
     @property
-    def header(self) -> str:
+    def header(self) -> str | None:
+        if self.identity:
+            return None
         return "Basic " + b64encode(f"{self.name}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """How a token is asked for at the address of a token endpoint."""
+
+    method: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+def token_request(credentials: Credentials | None, service: str, scopes: Iterable[str]) -> TokenRequest:
+    """As docker asks: by GET, or by POST with a refresh token (distribution, "Authenticate with OAuth2")."""
+    if credentials is None or not credentials.identity:
+        query = urlencode([("service", service), *(("scope", scope) for scope in scopes)])
+        header = credentials.header if credentials else None
+        return TokenRequest("GET", f"?{query}", {"authorization": header} if header else {}, None)
+    form = {
+        "grant_type": "refresh_token",
+        "service": service,
+        "client_id": "mooring",
+        "scope": " ".join(scopes),
+        "refresh_token": credentials.password,
+    }
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    return TokenRequest("POST", "", kind, urlencode(form).encode())
 
 
 def from_environment(prefix: str, environment: Mapping[str, str] = os.environ) -> Credentials | None:
@@ -63,11 +97,14 @@ def _names(url: str) -> tuple[str, ...]:
 
 
 def _from_entry(entry: Mapping[str, Any], directory: Path) -> Credentials | None:
+    source = f"docker's {directory / 'config.json'}"
     try:
         name, _, password = b64decode(str(entry.get("auth", ""))).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return Credentials(name, password, f"docker's {directory / 'config.json'}") if name and password else None
+    if token := entry.get("identitytoken"):
+        return Credentials(name or NAMELESS, str(token), source, identity=True)
+    return Credentials(name, password, source) if name and password else None
 
 
 def _from_helper(helper: str, name: str) -> Credentials | None:
@@ -83,5 +120,4 @@ def _from_helper(helper: str, name: str) -> Credentials | None:
         user, secret = str(found.get("Username", "")), str(found.get("Secret", ""))
     except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
         return None
-    # An identity token is no password, and nobody but its issuer may see it.
-    return Credentials(user, secret, program) if user and user != "<token>" else None
+    return Credentials(user, secret, program, identity=user == NAMELESS) if user and secret else None

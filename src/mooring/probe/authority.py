@@ -4,10 +4,10 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mooring.egress.client import Egress, Reply
-from mooring.egress.credentials import Credentials
+from mooring.egress.credentials import Credentials, token_request
 from mooring.errors import Invalid, Unavailable
 
 PORTS: Final = {"http": 80, "https": 443}
@@ -45,10 +45,9 @@ class Holder:
             return (self.credentials.header if self.credentials else None), None
         key = (issuer, " ".join(scopes))
         if key not in self.tokens:
-            query = urlencode([("service", self.authority.service), *(("scope", scope) for scope in scopes)])
-            headers = {"authorization": self.credentials.header} if self.credentials else {}
-            origin = self.authority.fixed or issuer
-            reply = await self.egress.ask("GET", f"{origin}{self.authority.path}?{query}", headers=headers)
+            wanted = token_request(self.credentials, self.authority.service, scopes)
+            url = f"{self.authority.fixed or issuer}{self.authority.path}{wanted.query}"
+            reply = await self.egress.ask(wanted.method, url, headers=wanted.headers, body=wanted.body)
             token = _token(reply)
             if token is None:
                 return None, reply

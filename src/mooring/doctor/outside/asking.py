@@ -5,12 +5,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from mooring.doctor.observations import Answer, Grant
 from mooring.doctor.outside.tokens import decoded
 from mooring.egress.client import Egress, Reply
-from mooring.egress.credentials import Credentials
+from mooring.egress.credentials import Credentials, token_request
 
 KEPT: Final = frozenset(
     {
@@ -45,14 +44,20 @@ class Line:
     """Questions that were not answered in time."""
 
     async def ask(
-        self, method: str, path: str, *, authorization: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        authorization: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
     ) -> Reply:
         """`path` starts at the origin, with its query."""
         assert path.startswith("/")
         sent = dict(headers or {})
         if authorization is not None:
             sent["authorization"] = authorization
-        body = b"" if method in {"POST", "PUT", "PATCH"} else None
+        body = content if method in {"POST", "PUT", "PATCH"} else None
         seconds = self._patience()
         if seconds == 0:
             return Reply(0, (), b"", time.time(), 0, "skipped", f"{len(self.missed)} answers had not come")
@@ -75,9 +80,9 @@ class Line:
         self, scopes: Iterable[str] = (), credentials: Credentials | None = None
     ) -> tuple[Grant, str | None]:
         """What the token endpoint answers, and the token itself, which goes no further than the next question."""
-        query = urlencode([("service", SERVICE), *(("scope", scope) for scope in scopes)])
-        authorization = credentials.header if credentials else None
-        reply = await self.ask("GET", f"/service/token?{query}", authorization=authorization)
+        wanted = token_request(credentials, SERVICE, scopes)
+        path = f"/service/token{wanted.query}"
+        reply = await self.ask(wanted.method, path, headers=wanted.headers, content=wanted.body or b"")
         token, claims = decoded(reply.body) if reply.status == 200 else (None, None)
         return Grant(answer(reply, body=reply.status != 200), claims), token
 

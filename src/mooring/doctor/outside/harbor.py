@@ -57,6 +57,10 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
         asked, more = await examine_replicas(ways, question.entrance, question.samples, credentials)
         return replace(asked, doors=(*asked.doors, *_silent(all_ways)), certificates=shown), (*gaps, *more)
     _require_harbor(ways)
+    if credentials and credentials.identity:
+        # Harbor gives none: it is of what had this address before.
+        credentials, question = None, replace(question, credentials=None)
+    authorization = credentials.header if credentials else None
     ways = list(
         await asyncio.gather(
             *(look(way, question.entrance, question.samples, credentials, alone=len(ways) == 1) for way in ways)
@@ -67,7 +71,7 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
     if question.repository == "":
         repository = _pushable(held) or repository
     project = repository.partition("/")[0]
-    quota = await projects.quota(ways[0].line, credentials.header, project) if credentials else None
+    quota = await projects.quota(ways[0].line, authorization, project) if authorization else None
     ways, found, missing = await _try(ways, held, question, repository)
     asked = Asked(
         entrance=question.entrance,

@@ -59,6 +59,8 @@ async def _census(ways: Sequence[Way], credentials: Credentials | None) -> tuple
     """What the cluster tells its administrator, by the first door that tells it."""
     if credentials is None:
         return None, (Gap(_CENSUS, Text("no credentials were given", "未提供凭据")),)
+    if credentials.header is None:
+        return None, (Gap(_CENSUS, _NO_PASSWORD),)
     status = 0
     for way in ways:
         reply = await way.line.ask("GET", "/api/v2.0/cluster", authorization=credentials.header)
@@ -78,6 +80,10 @@ async def _census(ways: Sequence[Way], credentials: Credentials | None) -> tuple
     return None, (Gap(_CENSUS, known.get(status, Text(f"the answer was {status}", f"应答为 {status}"))),)
 
 
+_NO_PASSWORD: Final = Text(
+    "docker keeps a token for this registry and no password: give --username",
+    "docker 为该 registry 保存的是令牌而非密码：请用 --username",
+)
 _CENSUS: Final = Text("what the cluster knows of itself", "集群自身的信息")
 
 
