@@ -1,5 +1,6 @@
 """When and how often manifests are pulled: counted here, written now and then, never on a request's path."""
 
+import asyncio
 from collections import Counter
 
 from sqlalchemy import Connection, update
@@ -30,12 +31,16 @@ class Pulls:
         if not counts:
             return
         self._counts, self._manifests, self._tags = Counter(), {}, {}
+        writing = asyncio.ensure_future(database.write(_write, counts, seen, seen_tags))
         try:
-            await database.write(_write, counts, seen, seen_tags)
+            await asyncio.shield(writing)
         except BaseException:
-            self._counts.update(counts)
-            self._manifests = {**seen, **self._manifests}
-            self._tags = {**seen_tags, **self._tags}
+            # Who is cancelled at the end of a process waits: his counts may be on their way, and would be twice there.
+            await asyncio.wait([writing])
+            if writing.cancelled() or writing.exception() is not None:
+                self._counts.update(counts)
+                self._manifests = {**seen, **self._manifests}
+                self._tags = {**seen_tags, **self._tags}
             raise
 
 

@@ -1,0 +1,52 @@
+"""Pulls on their way to the database."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+from sqlalchemy import Connection, event, insert, select
+
+from mooring.database.sqlite import SQLite
+from mooring.registry.manifest_index import StoredManifest
+from mooring.registry.pulls import Pulls
+from mooring.registry.tables import repositories
+from tests.http.site import Site
+
+MANIFEST = StoredManifest._make([1, 7, *([""] * (len(StoredManifest._fields) - 2))])
+
+
+def make(connection: Connection) -> None:
+    row = {"id": 7, "project_id": 1, "name": "library/app", "created_at": 1, "updated_at": 1}
+    connection.execute(insert(repositories).values(row))
+
+
+def counted(connection: Connection) -> int:
+    return int(connection.execute(select(repositories.c.pull_count).where(repositories.c.id == 7)).scalar_one())
+
+
+def test_a_pull_that_is_being_written_at_the_end_is_counted_once(tmp_path: Path) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection, _cursor: object, statement: str, *_more: object) -> None:
+        if statement.startswith("UPDATE repositories"):
+            held.set()
+            go.wait(20)
+
+    with Site(tmp_path) as site:
+        site.write(make)
+        database, pulls = site.parts.database, Pulls()
+        assert isinstance(database, SQLite)
+        event.listen(database.engine, "before_cursor_execute", hold)
+        pulls.note(MANIFEST, None, 1)
+
+        async def end() -> None:
+            flushing = asyncio.ensure_future(pulls.flush(database))
+            assert await asyncio.to_thread(held.wait, 20)
+            flushing.cancel()
+            await asyncio.sleep(0)
+            go.set()
+            await asyncio.gather(flushing, return_exceptions=True)
+            await pulls.flush(database)
+
+        site.run(end())
+        assert site.read(counted) == 1
