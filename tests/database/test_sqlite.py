@@ -85,6 +85,22 @@ async def test_what_waits_together_is_synced_once(database: SQLite) -> None:
     assert len(commits) == 2
 
 
+async def test_one_whose_iterator_ends_takes_nobody_along(database: SQLite) -> None:
+    def ended(_connection: Connection) -> int:
+        raise StopIteration
+
+    gate = Gate()
+    first = asyncio.create_task(database.write(gate, 0))
+    await asyncio.to_thread(gate.entered.wait)
+    waiting = [asyncio.create_task(each) for each in (database.write(ended), database.write(put, 1))]
+    await asyncio.sleep(0)
+    gate.leave.set()
+    async with asyncio.timeout(10):
+        _, failed, kept = await asyncio.gather(first, *waiting, return_exceptions=True)
+    assert isinstance(failed, RuntimeError)
+    assert kept == 1
+
+
 async def test_a_lock_that_does_not_end_is_unavailable(
     database: SQLite, open_sqlite: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

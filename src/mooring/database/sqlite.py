@@ -179,6 +179,9 @@ def _attempt(connection: Connection, run: Callable[[Connection], Any]) -> Outcom
             return Outcome(run(connection))
     except (StorageFull, StorageReadOnly):
         raise
+    except StopIteration as error:
+        # No future takes it: the others of this batch would wait for ever.
+        return Outcome(failure=RuntimeError(repr(error)))
     except Exception as error:  # noqa: BLE001 - handed to the one who waits for this transaction
         return Outcome(failure=error)
 
