@@ -1,5 +1,6 @@
 """The audit log: each act is in it, with who did it, and nothing that was not done."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -212,6 +213,9 @@ def test_commands_are_in_it_by_the_one_who_typed_them(quiet: Site, monkeypatch: 
     assert PASSWORD not in str(told(quiet))
     printed = run("audit", "--limit", "2")
     assert [word in printed for word in ("disabled", "a new password", "page_limit")] == [True, True, False]
+    for_programs = json.loads(run("audit", "--limit", "2", "--output", "json"))
+    assert [each["description"] for each in for_programs] == ["disabled", "a new password"]
+    assert for_programs[0]["username"] == by
 
 
 def test_each_sees_the_log_of_what_he_may(quiet: Site) -> None:

@@ -47,6 +47,9 @@ def test_exit_codes(server: Server, environment: Mapping[str, str]) -> None:
     failed = probe(environment, server.url, "--repository", "nosuch/probe")
     assert failed.returncode == 1
     assert "upload at" in failed.stderr
+    assert "404 NAME_UNKNOWN: " in failed.stderr
+    assert "(reason: no_such_project, request: " in failed.stderr
+    assert "{" not in failed.stderr
     nobody = probe(environment, f"http://127.0.0.1:{free_port()}")
     assert nobody.returncode == 2
     assert "is not a registry's" in nobody.stderr

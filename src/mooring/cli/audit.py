@@ -1,6 +1,7 @@
 """`mooring audit`: who did what."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +17,7 @@ def audit(
     username: Annotated[str | None, typer.Option(help="Only what this account did.")] = None,
     resource: Annotated[str | None, typer.Option(help="Only what was done to this, or a part of its name.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest of all.")] = 50,
+    output: Annotated[Literal["text", "json"], typer.Option("--output", help="Form of what is printed.")] = "text",
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -25,6 +27,10 @@ def audit(
     asked = asked.with_test("resource", Fuzzy(resource)) if resource else asked
     with opened(config, data) as parts:
         found = parts.database.read_now(log.page, asked).rows
+    if output == "json":
+        told = [{**row, "at": rfc3339(row["at"])} for row in found]
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return
     show(
         ("time", "who", "did", "to", "more"),
         (

@@ -1,5 +1,6 @@
 """One push as a CI job does it, over one or two endpoints, and back."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from mooring.probe.authority import Holder, Place, place
 from mooring.probe.image import MANIFEST_TYPE, Image, digest_of, make_image
 
 SHOWN: Final = 300
+LONGEST: Final = 1000
 REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTIONS: Final = 5
 
@@ -207,5 +209,15 @@ def pairs(endpoints: Sequence[str]) -> list[tuple[str, str]]:
 def _told(reply: Reply) -> str:
     if not reply.status:
         return f"{reply.trouble}: {reply.detail}"
-    text = " ".join(reply.body[:SHOWN].decode("utf-8", "replace").split())
-    return f"{reply.status} {text}".strip()
+    text = _explained(reply.body) or reply.body[:SHOWN].decode("utf-8", "replace")
+    return f"{reply.status} {' '.join(text.split())}".strip()
+
+
+def _explained(body: bytes) -> str:
+    """What the registry says in words, by the specification's form of errors; empty where it says nothing so."""
+    try:
+        errors = json.loads(body)["errors"]
+        told = [f"{error['code']}: {error['message']}" for error in errors if error["message"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return "; ".join(told)[:LONGEST]
