@@ -9,8 +9,9 @@ import sys
 import urllib.parse
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -38,6 +39,18 @@ def probe(environment: Mapping[str, str], *words: str) -> subprocess.CompletedPr
 def quickly(environment: Mapping[str, str], *words: str) -> Result:
     """The same within this process, without the second that an import takes."""
     return CliRunner().invoke(application, ["probe", *words], env=environment)
+
+
+def interruptible(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Also where the tests themselves are not, as in a shell's background: that goes on to whatever they start."""
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread of ours forks
+    )
 
 
 def test_exit_codes(server: Server, environment: Mapping[str, str]) -> None:
@@ -132,9 +145,7 @@ def test_an_interruption_shows_what_was_found_and_cleans_up(
 ) -> None:
     repository = f"library/probe-{secrets.token_hex(4)}"
     command = [sys.executable, "-m", "mooring", "probe", server.url, "--count", "100000", "--repository", repository]
-    with subprocess.Popen(
-        [*command, "--output", "json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with interruptible([*command, "--output", "json"], environment) as running:
         try:
             assert running.stderr is not None
             for _ in range(3):
@@ -157,8 +168,9 @@ def test_an_interruption_before_anything_is_no_success(environment: Mapping[str,
 
     with host(wait) as silent:
         command = [sys.executable, "-m", "mooring", "probe", silent.url]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-            running.communicate(timeout=60)
+        with interruptible(command, environment) as running:
+            _, said = running.communicate(timeout=60)
+    assert "Interrupted" in said
     assert running.returncode == 2
 
 
