@@ -116,6 +116,7 @@ class Ran:
         self.code, self.report, self.said = code, report, said
 
 
+@pytest.mark.replicas
 @pytest.mark.parametrize("template", [github, gitlab, jenkins, cron_job])
 def test_what_a_template_runs_pushes_and_reports(
     template: Any, environment: Mapping[str, str], tmp_path: Path, admin: Api

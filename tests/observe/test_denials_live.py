@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from pysqlite3 import dbapi2 as sqlite
 
 from tests.api import Api
@@ -13,6 +14,8 @@ from tests.conftest import StartServer
 from tests.observe.shown import shown
 from tests.server import Server
 from tests.workers import wait_for
+
+pytestmark = pytest.mark.replicas
 
 WORKERS, CONNECTIONS, EACH = 2, 4, 60
 NUMBER = CONNECTIONS * EACH

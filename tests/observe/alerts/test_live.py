@@ -15,6 +15,8 @@ from tests import server as servers
 from tests.observe.alerts.receivers import Post, Webhook, webhook
 from tests.server import Server, free_port, inherited, processes
 
+pytestmark = pytest.mark.replicas
+
 DELAY = 2
 
 
