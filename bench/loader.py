@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import Connection, select
 
 from bench.population import COLUMNS, Rows
@@ -29,13 +30,14 @@ def project(connection: Connection) -> int:
 def _insert(connection: Connection, rows: Rows) -> int:
     driver: Any = connection.connection.driver_connection
     for table, columns in COLUMNS.items():
-        named = ", ".join(columns)
         if isinstance(driver, psycopg.Connection):
-            with driver.cursor().copy(f"COPY {table} ({named}) FROM STDIN") as copy:  # type: ignore[call-overload,unused-ignore]
+            names = sql.SQL(", ").join(map(sql.Identifier, columns))
+            copying = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+            with driver.cursor().copy(copying) as copy:
                 for row in rows[table]:
                     copy.write_row(row)
         else:
-            holders = ", ".join("?" * len(columns))
+            named, holders = ", ".join(columns), ", ".join("?" * len(columns))
             driver.executemany(f"INSERT INTO {table} ({named}) VALUES ({holders})", rows[table])
     return sum(map(len, rows.values()))
 

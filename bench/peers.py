@@ -52,12 +52,14 @@ def distribution_2(directory: Path, running: ExitStack) -> Registry:
 
 
 def distribution_3(directory: Path, running: ExitStack) -> Registry:
-    return _distribution("distribution v3", str(_built("distribution")), directory, running)
+    return _distribution(
+        "distribution v3", str(_built("distribution", "install Go, then `make tools`")), directory, running
+    )
 
 
 def zot(name: str, syncing: bool, directory: Path, running: ExitStack) -> Registry:
     """`syncing` has it sync blobs, manifests and its index before it answers, which it does not as it comes."""
-    program, port = _built("zot"), free_port()
+    program, port = _built("zot", "build zot's `make binary-minimal`, and put it into .tools/bin as zot"), free_port()
     config = directory / "config.json"
     config.write_text(
         json.dumps(
@@ -106,14 +108,14 @@ STARTED: dict[str, Starter] = {
 }
 
 
-def _built(name: str) -> Path:
-    """One of the programs that `make tools` builds, or that the shell finds. Raises Missing."""
+def _built(name: str, remedy: str) -> Path:
+    """From the project's tools, or where the shell finds it. Raises Missing with the remedy."""
     tools = Path(os.environ.get("MOORING_TOOLS") or ROOT / ".tools")
     found = tools / "bin" / name
     if not found.exists():
         found = Path(shutil.which(name) or found)
     if not found.exists():
-        raise Missing("install Go, then `make tools`")
+        raise Missing(remedy)
     return found
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -16,6 +15,7 @@ from bench.rates import rate, rate_of_many
 from bench.registries import ADMIN, Registry, basic
 from bench.report import number
 from bench.wire import Line
+from tests.workers import resident_bytes
 
 SECONDS: Final = 3.0
 SPREAD: Final = 2000
@@ -80,7 +80,7 @@ def pushes(registry: Registry, _size: Size) -> float:
 
 def memory(registry: Registry, _size: Size) -> float:
     """Of the largest worker, without what it shares with others. Asked last, after all that is above."""
-    return max(_own_bytes(pid) for pid in registry.processes()) / MIB
+    return max(map(resident_bytes, registry.processes())) / MIB
 
 
 QUESTIONS: Final = (
@@ -110,8 +110,3 @@ def _milliseconds(registry: Registry, target: str, fields: bytes) -> float:
             line.ask("GET", target).expect(200, f"GET {target}")
             taken.append(time.perf_counter() - began)
     return median(taken) * 1000
-
-
-def _own_bytes(pid: int) -> int:
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(fields["RssAnon"].split()[0]) * 1024
