@@ -133,5 +133,5 @@ def assemble(settings: Settings) -> Parts:
         readiness=readiness,
         works=works,
         turns=Turns(engine, settings, database, clock, readiness),
-        watch=Watch(database, clock, configuration, readiness, metrics, collector),
+        watch=Watch(database, clock, configuration, readiness, metrics),
     )

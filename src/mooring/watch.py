@@ -24,7 +24,6 @@ from mooring.observe import catalogue
 from mooring.observe.catalogue import Described
 from mooring.observe.metrics import Metrics
 from mooring.registry.backlog import backlogs
-from mooring.registry.collector import Collector
 
 KEPT_SECONDS = 1.0
 """Whoever asks all the time costs the database one look a second."""
@@ -50,14 +49,12 @@ class Watch:
         configuration: Configuration,
         readiness: Readiness,
         metrics: Metrics,
-        collector: Collector,
     ) -> None:
         self._database = database
         self._clock = clock
         self._configuration = configuration
         self._readiness = readiness
         self._metrics = metrics
-        self._collector = collector
         self._asking = asyncio.Lock()
         self._sample: Sample | None = None
         self._asked_at = float("-inf")
@@ -96,8 +93,8 @@ class Watch:
         living = [replica.pulse for replica in heartbeat.known(connection) if replica.alive(now)]
         states = Counter((pulse.role, "ready" if pulse.ready else "not_ready") for pulse in living)
         version = newest(connection)
-        idle = self._collector.idle
-        queues = {**backlogs(connection, now, idle), "refresh_tokens": refresh.backlog(connection, now)}
+        waiting = backlogs(connection, now, self._configuration.settings)
+        queues = {**waiting, "refresh_tokens": refresh.backlog(connection, now)}
         if connection.dialect.name == "postgresql":
             queues["jobs"] = procrastinate.backlog(connection, now)
         return Sample(states, version.number if version else 0, queues)

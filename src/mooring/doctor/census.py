@@ -88,7 +88,7 @@ class Census:
 def census(connection: Connection, now: int, settings: Settings) -> Census:
     """`now` is microseconds of cluster time."""
     newest = configuration.newest(connection)
-    waiting = backlogs(connection, now, int(settings.upload_idle_hours * 3600 * SECOND))
+    waiting = backlogs(connection, now, settings)
     return Census(
         made_at=rfc3339(now),
         configuration_version=newest.number if newest else 0,

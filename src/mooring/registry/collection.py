@@ -11,11 +11,13 @@ from sqlalchemy import Connection, delete, insert, select
 from mooring.cluster.clock import SECOND
 from mooring.database import rows
 from mooring.registry.tables import blob_reviews, object_removals, uploads
+from mooring.settings import Settings
 
 READERS_GRACE = 60 * SECOND
 """An object outlives its row for so long: a reader may have looked it up just before."""
 
 BATCH = 200
+
 NO_REPOSITORY = 0
 """The review of a blob itself, once no repository links it."""
 
@@ -42,6 +44,11 @@ class Collected:
             self.strays + other.strays,
             self.bytes + other.bytes,
         )
+
+
+def idle(settings: Settings) -> int:
+    """How long an upload may rest, in microseconds."""
+    return int(settings.upload_idle_hours * 3600 * SECOND)
 
 
 def enqueue_review(connection: Connection, repository_id: int, digest: str, due_at: int) -> None:

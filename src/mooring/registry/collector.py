@@ -22,11 +22,6 @@ class Collector:
     def _delay(self) -> int:
         return int(self._configuration.settings.collection_delay_seconds * SECOND)
 
-    @property
-    def idle(self) -> int:
-        """How long an upload may rest, in microseconds."""
-        return int(self._configuration.settings.upload_idle_hours * 3600 * SECOND)
-
     async def run(self) -> Collected:
         """Everything that is due now."""
         return await self._reviews() + await self._uploads() + await self._objects() + await self._strays()
@@ -51,7 +46,8 @@ class Collector:
     async def _uploads(self) -> Collected:
         total = Collected()
         for _ in range(MOST_BATCHES):
-            done = await self._database.write(collection.reap_uploads, self._clock.now(), self.idle)
+            rest = collection.idle(self._configuration.settings)
+            done = await self._database.write(collection.reap_uploads, self._clock.now(), rest)
             total += done
             if done.uploads < BATCH:
                 break

@@ -14,6 +14,7 @@ from mooring.cluster.tables import configuration as versions
 from mooring.observe.alerts import state
 from mooring.observe.alerts.conditions import Moment
 from mooring.probe import schedule
+from mooring.registry import uploads
 from mooring.registry.tables import object_removals
 from mooring.settings import load
 from tests.access import forgery
@@ -114,6 +115,14 @@ def test_collection_that_does_not_keep_up(site: Site) -> None:
     site.write(lambda connection: connection.execute(insert(object_removals).values(row)))
     assert "120 minutes ago" in found(site)["work_late", "collection"]
     assert found(site, collection_interval_seconds=3600) == {}, "it is looked for rarely"
+
+
+def test_uploads_that_nobody_throws_away(site: Site) -> None:
+    """They count from the end of the rest that they are given."""
+    now = site.now - 26 * 3600 * SECOND
+    site.write(uploads.begin, now, "a" * 32, 1, "library/app", "user:1", "sha256")
+    assert "120 minutes ago" in found(site)["work_late", "collection"]
+    assert found(site, upload_idle_hours=26) == {}
 
 
 def test_a_probe_that_failed_or_was_not_made(site: Site) -> None:
