@@ -91,7 +91,7 @@ async def _manifests(database: Database) -> AsyncIterator[Fault]:
 
 async def _blobs(database: Database, store: Store, read_bytes: bool) -> AsyncIterator[Fault]:
     last = ""
-    while rows := await database.read(_blob_page, last):
+    while rows := await database.read(_blobs_after, last, PAGE):
         for row in rows:
             last = row.digest
             async for fault in _of_blob(database, store, row, read_bytes):
@@ -132,10 +132,6 @@ async def _blob_fault(store: Store, digest: str, key: str, size: int, read_bytes
 def _manifest_page(connection: Connection, last: int) -> Rows:
     query = select(*MANIFEST, manifests.c.body).join(repositories, repositories.c.id == manifests.c.repository_id)
     return connection.execute(query.where(manifests.c.id > last).order_by(manifests.c.id).limit(PAGE)).all()
-
-
-def _blob_page(connection: Connection, last: str) -> Rows:
-    return connection.execute(select(blobs).where(blobs.c.digest > last).order_by(blobs.c.digest).limit(PAGE)).all()
 
 
 def _blobs_after(connection: Connection, place: str, count: int) -> Rows:

@@ -7,7 +7,7 @@ that Quay and GitLab had to fix). Many are done by one statement each: a blob at
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from mooring.registry.collection import (
     BATCH,
@@ -38,16 +38,18 @@ def review_due(connection: Connection, now: int, delay: int) -> Collected:
     total = _review_blobs(connection, now, by_repository.pop(NO_REPOSITORY, []))
     let_go: set[str] = set()
     for repository_id, digests in sorted(by_repository.items()):
-        total += _review_links(connection, now, delay, repository_id, digests, let_go)
+        done, gone = _review_links(connection, now, delay, repository_id, digests)
+        total += done
+        let_go |= gone
     # In the order of digests, so that two replicas that review at once can't wait for each other crosswise.
     enqueue_reviews(connection, NO_REPOSITORY, sorted(let_go), now)
     return total
 
 
 def _review_links(
-    connection: Connection, now: int, delay: int, repository_id: int, digests: Sequence[str], let_go: set[str]
-) -> Collected:
-    """Adds to `let_go` what this repository links no more."""
+    connection: Connection, now: int, delay: int, repository_id: int, digests: Sequence[str]
+) -> tuple[Collected, set[str]]:
+    """And what this repository links no more."""
     links = (repository_blobs.c.repository_id == repository_id) & repository_blobs.c.digest.in_(digests)
     found = select(repository_blobs.c.digest, repository_blobs.c.linked_at).where(links)
     known = {row.digest for row in connection.execute(found)}
@@ -61,14 +63,14 @@ def _review_links(
             repository_blobs.c.repository_id == repository_id, repository_blobs.c.digest.in_(gone)
         )
     )
-    for digest, due_at in young.items():
-        review = (blob_reviews.c.repository_id == repository_id) & (blob_reviews.c.digest == digest)
-        connection.execute(update(blob_reviews).where(review).values(due_at=due_at))
+    if young:
+        later = [{"review": digest, "due_at": due_at} for digest, due_at in young.items()]
+        review = (blob_reviews.c.repository_id == repository_id) & (blob_reviews.c.digest == bindparam("review"))
+        connection.execute(update(blob_reviews).where(review), later)
     busy = known - held.keys()
     ended = set(digests) - busy - young.keys()
     _end_reviews(connection, repository_id, ended)
-    let_go.update(gone)
-    return Collected(reviews=len(ended) + len(young), links=len(gone))
+    return Collected(reviews=len(ended) + len(young), links=len(gone)), gone
 
 
 def _review_blobs(connection: Connection, now: int, digests: Sequence[str]) -> Collected:
