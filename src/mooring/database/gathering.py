@@ -10,7 +10,6 @@ LARGEST_BATCH = 64
 BATCHES = 2
 """Under way at once. What comes meanwhile waits for one of them, and goes together."""
 
-
 PATIENCE_SECONDS = 4.0
 """How long a look waits to be sent."""
 
@@ -51,14 +50,12 @@ class Gathering:
             self._due = self._watched = False
         look = Look(lookup, values, loop.create_future(), loop.time() + PATIENCE_SECONDS)
         self._waiting.append(look)
-        if self._due:
-            return await look.answer
-        if len(self._batches) < BATCHES:
+        if len(self._batches) >= BATCHES:
+            self._watch(loop)
+        elif not self._due:
             # At the end of this turn of the loop, when all that came in it has asked.
             self._due = True
             loop.call_soon(self._send)
-        else:
-            self._watch(loop)
         return await look.answer
 
     def _send(self) -> None:
@@ -68,7 +65,6 @@ class Gathering:
             task = asyncio.ensure_future(self._answer(batch))
             self._batches.add(task)
             task.add_done_callback(self._ended)
-
         if self._waiting:
             self._watch(asyncio.get_running_loop())
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -64,7 +64,7 @@ class PostgreSQL:
                 found: T = transaction.shape(await self._gathering.look(transaction, args))
                 return found
             except Late as error:
-                raise _late(BUSY) from error
+                raise Unavailable(BUSY) from error
             except _Together:
                 # By itself it meets its own error, or none, and is tried again where that may help.
                 pass
@@ -115,7 +115,7 @@ class PostgreSQL:
         """In one trip to the server. Raises _Together when any of them fails."""
         try:
             with _connected(self._single) as connection:
-                driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+                driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
                 try:
                     with driver.pipeline() if len(looks) > 1 else nullcontext():
                         cursors = [
@@ -230,6 +230,7 @@ class _Work(Generic[R]):
 
 
 def _late(text: str) -> Unavailable:
+    """With its cause: without one it would be our own word to somebody who was overtaken (`measuring`)."""
     error = Unavailable(text)
     error.__cause__ = TimeoutError()
     return error

@@ -21,7 +21,10 @@ _DUE = text(
 
 
 def backlog(connection: Connection, now: int) -> Backlog:
-    """Jobs that nobody has begun, though their time has come. Of those that were rung for now, no time is known."""
+    """Jobs that nobody has begun, though their time has come: by cluster time, which `jobs.doorbell` schedules them by.
+
+    Of those that were rung for now, no time is known.
+    """
     waiting, oldest = connection.execute(_DUE, {"now": now}).one()
     return Backlog(int(waiting), now - oldest if oldest is not None else 0)
 

@@ -61,10 +61,7 @@ def put_many(
     growing: Column[Any] | None = None,
 ) -> None:
     """Insert rows, or set the columns in `change` of those with the same key, if given only where `growing` grows."""
-    statement = _inserting(connection.dialect.name, table)
-    changed = {name: statement.excluded[name] for name in change}
-    further = None if growing is None else statement.excluded[growing.name] > growing
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed, where=further), list(many))
+    connection.execute(_putting(connection.dialect.name, table, key, frozenset(change), growing), list(many))
 
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -82,7 +79,14 @@ def _inserting_new(dialect: str, table: Table) -> Insert:
 
 
 @cache
-def _putting(dialect: str, table: Table, key: tuple[Column[Any], ...], change: frozenset[str]) -> Insert:
+def _putting(
+    dialect: str,
+    table: Table,
+    key: tuple[Column[Any], ...],
+    change: frozenset[str],
+    growing: Column[Any] | None = None,
+) -> Insert:
     statement = _inserting(dialect, table)
     changed = {name: statement.excluded[name] for name in change}
-    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+    further = None if growing is None else statement.excluded[growing.name] > growing
+    return statement.on_conflict_do_update(index_elements=key, set_=changed, where=further)

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -69,7 +69,7 @@ class SQLite:
 
     async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._enqueue(Work(partial(_called, transaction, args, kwargs), answer))
+        self._enqueue(Work(lambda connection: transaction(connection, *args, **kwargs), answer))
         return await measured(self._observe, "write", answer)
 
     def read_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,7 +78,7 @@ class SQLite:
 
     def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         answer: Future[T] = Future()
-        self._enqueue(Work(partial(_called, transaction, args, kwargs), answer))
+        self._enqueue(Work(lambda connection: transaction(connection, *args, **kwargs), answer))
         return answer.result()
 
     def close(self) -> None:
@@ -165,12 +165,6 @@ class SQLite:
         except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
             outcomes = [Outcome(failure=error)] * len(batch)
         tell(zip(batch, outcomes, strict=True))
-
-
-def _called(
-    transaction: Transaction[P, T], args: tuple[Any, ...], kwargs: Mapping[str, Any], connection: Connection
-) -> T:
-    return transaction(connection, *args, **kwargs)
 
 
 def _attempt(connection: Connection, run: Callable[[Connection], Any]) -> Outcome:

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from random import getrandbits
 from typing import Any
 
@@ -28,8 +28,6 @@ FAMILIES = (
 )
 HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 log = structlog.get_logger("mooring")
-
-Family = Callable[[str], str]
 
 
 class Edge:
