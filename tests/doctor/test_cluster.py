@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -43,8 +43,8 @@ SOUND: Final = Census(
 )
 
 
-def two(**changed: object) -> Census:
-    return replace(SOUND, replicas=(ONE, replace(TWO, **changed)))  # type: ignore[arg-type]
+def two(**changed: Any) -> Census:
+    return replace(SOUND, replicas=(ONE, replace(TWO, **changed)))
 
 
 def refused(reason: str, count: int) -> Census:
@@ -120,4 +120,5 @@ def test_refusals_of_the_last_day_are_told(rendered: Callable[..., str]) -> None
     diagnosis = diagnose(seen(SOUND))
     assert diagnosis.findings == ()
     assert "bad_credentials: 4 times in the last day" in rendered(document(diagnosis, "en"), "en")
+    assert "at 1 replica, of 2 accounts, in 0 repositories, last at" in rendered(document(diagnosis, "en"), "en")
     assert "bad_credentials：最近一天 4 次" in rendered(document(diagnosis, "zh"), "zh")

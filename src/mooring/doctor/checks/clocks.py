@@ -14,7 +14,7 @@ from mooring.doctor.checks.readings import (
 )
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Observations
-from mooring.doctor.texts import Text
+from mooring.doctor.texts import Text, counted
 
 
 def apart(seen: Observations) -> Iterator[Finding]:
@@ -31,7 +31,7 @@ def apart(seen: Observations) -> Iterator[Finding]:
             shown = f"{low:+.0f} s" if high - low < 3 else f"{low:+.0f} … {high:+.0f} s"
             evidence.append(
                 Text(
-                    f"{door.name}: issue times of {len(offsets)} tokens are {shown} from this machine's clock",
+                    f"{door.name}: issue times of {counted(len(offsets), 'token')} are {shown} from this machine's clock",
                     f"{door.name}：{len(offsets)} 个令牌的签发时间与本机时钟相差 {shown}",
                 )
             )

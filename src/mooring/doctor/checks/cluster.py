@@ -170,7 +170,7 @@ def queues(seen: Observations) -> Iterator[Finding]:
                 Text("Work of the cluster waits", "集群的后台工作积压"),
                 [
                     Text(
-                        f"{each.name}: {each.waiting} are due, the oldest for {each.behind_seconds / 60:.0f} minutes",
+                        f"{each.name}: {each.waiting} due, the oldest for {each.behind_seconds / 60:.0f} minutes",
                         f"{each.name}：{each.waiting} 项到期，最久的已等待 {each.behind_seconds / 60:.0f} 分钟",
                     )
                     for each in waiting

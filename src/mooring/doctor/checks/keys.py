@@ -1,6 +1,6 @@
 """Do all cores sign and verify with one key?"""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 
 from mooring.doctor.checks.readings import (
@@ -18,8 +18,8 @@ from mooring.doctor.checks.readings import (
     told,
 )
 from mooring.doctor.findings import Finding
-from mooring.doctor.observations import Door, Observations
-from mooring.doctor.texts import Text
+from mooring.doctor.observations import Answer, Door, Observations
+from mooring.doctor.texts import Text, counted
 
 
 def several_keys(seen: Observations) -> Iterator[Finding]:
@@ -81,7 +81,9 @@ def unexplained(seen: Observations) -> Iterator[Finding]:
     ]
     if not refused:
         return
-    ways = Counter((crossing.giver, crossing.taker) for crossing in refused)
+    ways: dict[tuple[str, str], list[Answer]] = defaultdict(list)
+    for crossing in refused:
+        ways[crossing.giver, crossing.taker].append(crossing.answer)
     yield Finding(
         None,
         Text(
@@ -90,10 +92,10 @@ def unexplained(seen: Observations) -> Iterator[Finding]:
         ),
         tuple(
             Text(
-                f"a token of {giver} shown at {taker}: refused {count} times, {told(refused[0].answer)}",
-                f"{giver} 的令牌在 {taker} 被拒绝 {count} 次，{told(refused[0].answer)}",
+                f"a token of {giver} shown at {taker}: refused {counted(len(answers), 'time')}, {told(answers[0])}",
+                f"{giver} 的令牌在 {taker} 被拒绝 {len(answers)} 次，{told(answers[0])}",
             )
-            for (giver, taker), count in ways.items()
+            for (giver, taker), answers in ways.items()
         ),
         "likely",
         Text(
@@ -106,10 +108,11 @@ def unexplained(seen: Observations) -> Iterator[Finding]:
 def _signed(door: Door) -> Text:
     found = kids(door)
     total = sum(found.values())
-    parts = ", ".join(f"{kid or '(none)'} ({count} times)" for kid, count in found.most_common())
+    parts = ", ".join(f"{kid or '(none)'} ({counted(count, 'time')})" for kid, count in found.most_common())
     parts_zh = "、".join(f"{kid or '(无)'} ({count} 次)" for kid, count in found.most_common())
     return Text(
-        f"{door.name}: {total} tokens, signed with {parts}", f"{door.name}：{total} 个令牌，签名密钥 {parts_zh}"
+        f"{door.name}: {counted(total, 'token')}, signed with {parts}",
+        f"{door.name}：{total} 个令牌，签名密钥 {parts_zh}",
     )
 
 

@@ -7,7 +7,7 @@ from mooring.doctor.checks.readings import named
 from mooring.doctor.findings import RANK, Finding
 from mooring.doctor.inside.signatures import BY_ID
 from mooring.doctor.observations import LogHit, Observations
-from mooring.doctor.texts import Text
+from mooring.doctor.texts import Text, counted
 
 
 def known_lines(seen: Observations) -> Iterator[Finding]:
@@ -29,6 +29,6 @@ def _explained(hit: LogHit, seen: Observations) -> bool:
 def _told(hit: LogHit) -> Text:
     when = f" ({hit.first} … {hit.last})" if hit.first else ""
     return Text(
-        f"log of {hit.place}: {hit.count} times{when}: {hit.sample}",
+        f"log of {hit.place}: {counted(hit.count, 'time')}{when}: {hit.sample}",
         f"{hit.place} 的日志：{hit.count} 次{when}：{hit.sample}",
     )

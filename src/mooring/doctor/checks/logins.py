@@ -9,7 +9,7 @@ from mooring.doctor.checks.backends import FAST_SECONDS, database_signs, hurried
 from mooring.doctor.checks.readings import MISSING_PROJECT, authorized_answers, doors, judging_seconds, named, versions
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Door, Grant, Observations
-from mooring.doctor.texts import Text, same
+from mooring.doctor.texts import Text, counted, same
 
 ROBOT: Final = "robot"
 EATEN: Final = re.compile(r"robot(\+.*)?$")
@@ -34,7 +34,7 @@ class Outcome:
     @property
     def text(self) -> Text:
         return Text(
-            f"{self.door.name}: of {self.total} logins {len(self.taken)} were taken, {len(self.judged)} refused after "
+            f"{self.door.name}: of {counted(self.total, 'login')} {len(self.taken)} were taken, {len(self.judged)} refused after "
             f"1.5 s, {len(self.swallowed)} answered at once with a token for nobody",
             f"{self.door.name}：{self.total} 次登录中 {len(self.taken)} 次成功，{len(self.judged)} 次在 1.5 秒后被拒，"
             f"{len(self.swallowed)} 次立即得到匿名令牌",
@@ -88,7 +88,7 @@ def rights(seen: Observations) -> Iterator[Finding]:
             (
                 *_who(seen.asked.account.name),
                 Text(
-                    f"{len(known)} tokens for {repository} let it do: {may}",
+                    f"{counted(len(known), 'token')} for {repository}, with the right to: {may}",
                     f"{repository} 的 {len(known)} 个令牌只允许：{may}",
                 ),
             ),

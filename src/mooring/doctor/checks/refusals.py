@@ -8,7 +8,7 @@ from mooring.doctor.census import Refusals
 from mooring.doctor.checks.cluster import censuses
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Observations
-from mooring.doctor.texts import Text
+from mooring.doctor.texts import Text, counted
 
 MANY: Final = 20
 FLOOD: Final = 500
@@ -81,8 +81,9 @@ def of_the_last_day(seen: Observations) -> Iterator[Finding]:
 
 def told(each: Refusals) -> Text:
     return Text(
-        f"{each.reason}: {each.count} times in the last day, at {each.replicas} replicas, of {each.accounts} accounts, in "
-        f"{each.repositories} repositories, last at {each.last_at}",
+        f"{each.reason}: {counted(each.count, 'time')} in the last day, at {counted(each.replicas, 'replica')}, of "
+        f"{counted(each.accounts, 'account')}, in {counted(each.repositories, 'repository', 'repositories')}, last at "
+        f"{each.last_at}",
         f"{each.reason}：最近一天 {each.count} 次，涉及 {each.replicas} 个副本、{each.accounts} 个账号、"
         f"{each.repositories} 个仓库，最后一次在 {each.last_at}",
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Observations
-from mooring.doctor.texts import Text, same
+from mooring.doctor.texts import Text, counted, same
 
 SHOWN: Final = 5
 
@@ -19,7 +19,7 @@ def store(seen: Observations) -> Iterator[Finding]:
         Text("The store lacks bytes that the index names", "存储缺少索引所列的数据"),
         (
             Text(
-                f"{look.fault_count} faults in {look.looked_at} blobs ({look.manner})",
+                f"{counted(look.fault_count, 'fault')} in {counted(look.looked_at, 'blob')} ({look.manner})",
                 f"{look.looked_at} 个 blob 中有 {look.fault_count} 处错误 ({look.manner})",
             ),
             *(same(f"{fault.what}: {fault.text}") for fault in look.faults[:SHOWN]),

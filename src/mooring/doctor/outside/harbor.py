@@ -11,7 +11,7 @@ from mooring.doctor.outside.asking import Line
 from mooring.doctor.outside.doors import Way, account, knock, log_in, look
 from mooring.doctor.outside.mooring import examine_replicas, is_mooring
 from mooring.doctor.outside.projects import candidates
-from mooring.doctor.texts import Text, same
+from mooring.doctor.texts import Text, counted, same
 from mooring.egress import certificates
 from mooring.egress.certificates import Certificate
 from mooring.egress.client import Egress
@@ -204,7 +204,7 @@ def _given_up(ways: Sequence[Way]) -> list[Gap]:
         Gap(
             same(f"{way.door.name} ({way.door.url})"),
             Text(
-                f"{len(way.line.missed)} answers did not come in time, the first to {way.line.missed[0]}",
+                f"{counted(len(way.line.missed), 'answer')} did not come in time, the first to {way.line.missed[0]}",
                 f"{len(way.line.missed)} 次应答超时，首次为 {way.line.missed[0]}",
             ),
         )
