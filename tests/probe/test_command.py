@@ -95,7 +95,8 @@ def test_an_identity_token_that_docker_keeps(server: Server, environment: Mappin
         "username": server.username,
         "password": server.password,
     }
-    with urllib.request.urlopen(f"{server.url}/service/token", urllib.parse.urlencode(form).encode()) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{server.url}/service/token", urllib.parse.urlencode(form).encode()) as answer:
         token = json.load(answer)["refresh_token"]
     name = b64encode(f"{server.username}:".encode()).decode()
     kept = {"auths": {server.url.removeprefix("http://"): {"auth": name, "identitytoken": token}}}
@@ -169,7 +170,10 @@ def test_an_interruption_before_anything_is_no_success(environment: Mapping[str,
     with host(wait) as silent:
         command = [sys.executable, "-m", "mooring", "probe", silent.url]
         with interruptible(command, environment) as running:
-            _, said = running.communicate(timeout=60)
+            try:
+                _, said = running.communicate(timeout=60)
+            finally:
+                running.kill()
     assert "Interrupted" in said
     assert running.returncode == 2
 
@@ -220,6 +224,25 @@ def test_a_bucket_that_is_away_is_named_without_its_signature(server: Server, en
     assert done.exit_code == 1
     assert f"redirected at {away}" in done.stderr
     assert "S3CRET" not in done.stdout + done.stderr
+
+
+def test_a_pull_that_leads_to_no_address_is_said(server: Server, environment: Mapping[str, str]) -> None:
+    with redirecting(server, "http://[bucket/blob?signature=S3CRET") as (registry, _):
+        done = quickly(environment, registry.url, "--allow-realm", server.url)
+    assert done.exit_code == 1, done.exception
+    assert "the pull is to go on at http://[bucket/blob: no address" in done.stderr
+    assert "S3CRET" not in done.stdout + done.stderr
+
+
+def test_a_pull_that_goes_round_in_circles_is_said(server: Server, environment: Mapping[str, str]) -> None:
+    def answer(asked: Asked, _body: bytes) -> Answer:
+        return Answer(307, [("location", asked.path)], b"")
+
+    with host(answer) as circle, redirecting(server, f"{circle.url}/blob") as (registry, _):
+        done = quickly(environment, registry.url, "--allow-realm", server.url)
+    assert done.exit_code == 1
+    assert f"redirected at {circle.url}: the pull was sent on more than 5 times" in done.stderr
+    assert len(circle.asked) == 5
 
 
 def test_a_push_that_breaks_off_leaves_no_upload(server: Server, environment: Mapping[str, str]) -> None:

@@ -129,14 +129,24 @@ class Pusher:
         for _ in range(MOST_REDIRECTIONS):
             if reply.status not in REDIRECTIONS:
                 break
-            address = urljoin(address, reply.header("location") or "")
+            location = reply.header("location") or ""
+            try:
+                address = urljoin(address, location)
+                parts = urlsplit(address)
+            except ValueError:
+                where = location.partition("?")[0][:SHOWN]
+                self._note("redirected", self.steps[-1].endpoint, reply, f"the pull is to go on at {where}: no address")
+                raise Failed from None
             reply = await self.egress.ask("GET", address)
-            parts = urlsplit(address)
             fine = reply.status == 200 or reply.status in REDIRECTIONS
             # Not the whole address: a signed one is as good as a password for a while.
             self._note("redirected", f"{parts.scheme}://{parts.netloc}", reply, "" if fine else _told(reply))
             if not fine:
                 raise Failed
+        if reply.status in REDIRECTIONS:
+            fault = f"the pull was sent on more than {MOST_REDIRECTIONS} times"
+            self._note("redirected", self.steps[-1].endpoint, reply, fault)
+            raise Failed
         return reply
 
     async def _clean(self, image: Image) -> None:
