@@ -78,6 +78,7 @@ def test_what_it_pushes_with_may_do_nothing_else(probed: Server) -> None:
     end = time.monotonic() + 30
     while not (robots := rows(probed, "SELECT permissions FROM robots")):
         assert time.monotonic() < end
+        time.sleep(0.01)
     assert str(robots[0][0]).count("namespace") == 1
     assert '"namespace": "mooring-probe"' in str(robots[0][0])
 
