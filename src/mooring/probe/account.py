@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, select
 
 from mooring.access import epoch
+from mooring.cluster.clock import SECOND
 from mooring.database import rows
 from mooring.egress.credentials import Credentials
 from mooring.identity import robots
@@ -19,7 +20,7 @@ from mooring.projects.tables import projects
 PROJECT: Final = "mooring-probe"
 REPOSITORY: Final = f"{PROJECT}/push"
 SYSTEM: Final = "mooring"
-STALE: Final = 3600 * 1_000_000
+STALE: Final = 3600 * SECOND
 """Microseconds after which a robot is one whose process died over its round."""
 
 

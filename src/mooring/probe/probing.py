@@ -45,8 +45,11 @@ class Plan:
         return frozenset(place(urlsplit(each)) for each in known)
 
 
-async def probe(plan: Plan, policy: Policy, seen: Callable[[Run], None]) -> Sequence[Run]:
-    """Raises Unavailable when nothing could be tried: no answer, or no token for anybody."""
+async def probe(plan: Plan, policy: Policy, seen: Callable[[Run], None]) -> None:
+    """`seen` is given each push as it ends.
+
+    Raises Unavailable when nothing could be tried: no answer, or no token for anybody.
+    """
     runs: list[Run] = []
     async with Egress(policy) as egress:
         authority = await learn(egress, plan.url, plan.realms, plan.own)
@@ -60,8 +63,7 @@ async def probe(plan: Plan, policy: Policy, seen: Callable[[Run], None]) -> Sequ
                 runs.append(run)
                 seen(run)
                 if plan.max_failures and sum(run.fault is not None for run in runs) >= plan.max_failures:
-                    return runs
+                    return
     if all(run.fault is not None and run.fault.name == "token" for run in runs):
         fault = runs[0].fault
         raise Unavailable(f"No endpoint gives a token: {fault.fault if fault else ''}")
-    return runs

@@ -34,6 +34,7 @@ ROUND_SECONDS: Final = 300.0
 REQUEST_SECONDS: Final = 20.0
 KEPT: Final = 7 * 86_400 * SECOND
 LONGEST_FAULT: Final = 2000
+SHOWN: Final = 100
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,6 @@ def addresses(connection: Connection, now: int) -> Sequence[str]:
     return sorted({each.pulse.address for each in known if each.pulse.ready and each.pulse.address})
 
 
-SHOWN: Final = 100
 _BY_TIME = select(probes).order_by(probes.c.started_at.desc())
 _NEWEST = _BY_TIME.limit(1)
 
