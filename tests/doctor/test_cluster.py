@@ -3,13 +3,16 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from typing import Any, Final
 
 import pytest
 
 from mooring.doctor.bundle import decode, encode
 from mooring.doctor.census import Census, Member, Queue, Refusals
+from mooring.doctor.checks.catalogue import CHECKS
 from mooring.doctor.examination import diagnose
+from mooring.doctor.findings import Finding
 from mooring.doctor.observations import Installation, Observations, StoreFault, StoreLook
 from mooring.doctor.report import page, text
 from mooring.doctor.report.document import document
@@ -112,6 +115,18 @@ def test_the_store_lacks_a_blob() -> None:
     (finding,) = diagnose(seen(SOUND, StoreLook("sizes", 12, (fault,), 1))).findings
     assert finding.title.en == "The store lacks bytes that the index names"
     assert finding.evidence[1].en == f"{fault.what}: {fault.text}"
+
+
+@pytest.mark.parametrize("rendered", [text.rendered, page.rendered], ids=["text", "html"])
+def test_a_check_that_fails_hides_nothing_that_others_find(rendered: Callable[..., str]) -> None:
+    def fails(_: Observations) -> list[Finding]:
+        raise KeyError("kid")
+
+    failing = replace(next(check for check in CHECKS if check.id == "replica-keys"), find=fails)
+    checks = [failing if check.id == failing.id else check for check in CHECKS]
+    diagnosis = diagnose(seen(two(version="1.1")), checks)
+    assert [finding.title.en for finding in diagnosis.findings] == ["Replicas of different versions serve together"]
+    assert "could not be judged: KeyError: 'kid'" in unescape(rendered(document(diagnosis, "en"), "en"))
 
 
 @pytest.mark.parametrize("rendered", [text.rendered, page.rendered], ids=["text", "html"])

@@ -49,7 +49,7 @@ def _looked(check: Check, seen: Observations) -> Looked:
     """A registry that answers as none ever did must not hide what the other checks find."""
     try:
         return Looked(check, tuple(replace(finding, check=check.id) for finding in check.find(seen)))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it was, the report tells it
         return Looked(check, (), broken=f"{type(error).__name__}: {error}")
 
 

@@ -46,10 +46,11 @@ def _finding(finding: Finding, language: Language) -> dict[str, Any]:
 
 def _check(looked: Looked, language: Language) -> dict[str, Any]:
     state = "broken" if looked.broken else "missing" if looked.missing else "found" if looked.found else "clear"
+    broken = [looked.broken] if looked.broken else []
     return {
         "id": looked.check.id,
         "question": looked.check.question.of(language),
         "causes": list(looked.check.causes),
         "state": state,
-        "needs": [NEEDS[need].of(language) for need in looked.missing] or [looked.broken][: bool(looked.broken)],
+        "needs": [NEEDS[need].of(language) for need in looked.missing] or broken,
     }
