@@ -6,7 +6,6 @@ settings, which asks the database.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from sqlalchemy import Connection
 
@@ -18,8 +17,6 @@ from mooring.observe.denials import log
 from mooring.observe.denials.log import Group
 from mooring.registry.backlog import backlogs
 from mooring.settings import Settings
-
-DAY: Final = 86_400 * SECOND
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def census(connection: Connection, now: int, settings: Settings) -> Census:
         collection_interval_seconds=settings.collection_interval_seconds,
         replicas=tuple(_member(replica, now) for replica in heartbeat.known(connection)),
         queues=tuple(Queue(name, each.waiting, each.behind / SECOND) for name, each in waiting.items()),
-        refusals=tuple(_refusals(group) for group in log.by_reason(connection, now - DAY)),
+        refusals=tuple(_refusals(group) for group in log.by_reason(connection, now - log.DAY)),
     )
 
 

@@ -1,6 +1,6 @@
 """A Mooring examined from within, with its own settings: its database, and its store against the index."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from mooring.cluster.clock import Clock
@@ -34,12 +34,12 @@ async def look(here: Here) -> tuple[Installation, tuple[Gap, ...]]:
     found = Installation()
     try:
         counted = await here.database.read(census, here.clock.now(), here.settings)
-        found = Installation(counted)
+        found = replace(found, census=counted)
     except MooringError as error:
         gaps.append(Gap(Text("what the database knows", "数据库中的信息"), same(error.text)))
     if here.manner != "none":
         try:
-            found = Installation(found.census, await _store(here, here.manner))
+            found = replace(found, store=await _store(here, here.manner))
         except MooringError as error:
             gaps.append(Gap(Text("the store against the index", "存储与索引的比对"), same(error.text)))
     return found, tuple(gaps)

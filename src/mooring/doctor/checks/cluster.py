@@ -18,10 +18,11 @@ ROUNDS: Final = 5
 
 
 def censuses(seen: Observations) -> Sequence[Census]:
-    """What the cluster told over HTTP, and what its database says."""
+    """One or none: what the cluster told over HTTP, else what its database says, which is the same."""
     told = seen.asked.census if seen.asked else None
     read = seen.installation.census if seen.installation else None
-    return [each for each in (told, read) if each is not None][:1]
+    found = told or read
+    return [found] if found else []
 
 
 def members(seen: Observations) -> Iterator[Finding]:
@@ -192,7 +193,7 @@ def _living(census: Census) -> Sequence[Member]:
 
 
 def _settled(census: Census) -> Sequence[Member]:
-    """Those that have been there long enough to have what is in force, and no worker that leaves."""
+    """Those whose last word is new enough to show what is in force there now."""
     return [each for each in _living(census) if each.seen_seconds_ago < SETTLED_SECONDS]
 
 
