@@ -24,6 +24,12 @@ def resident_bytes(pid: int) -> int:
     return int(fields["RssAnon"].split()[0]) * 1024
 
 
+def read_bytes(pid: int) -> int:
+    """How much a process has read so far, from files and connections, whether or not a disk had to move for it."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(fields["rchar"])
+
+
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():

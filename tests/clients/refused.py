@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -185,13 +186,17 @@ def written(page: Path, reason: Reason) -> str:
     return found[2]
 
 
+def _between(text: str, found: re.Match[str]) -> str:
+    return f"{found[1]}{text}{found[3]}"
+
+
 def main() -> None:
     with engine.running() as started, scene(started) as made:
         for reason, pushed in made.pushes().items():
             text = tidied(shown(made, reason, pushed), made.site.server.port)
             for page in PAGES:
                 old = page.read_text(encoding="utf-8")
-                new = block(reason).sub(lambda found, text=text: f"{found[1]}{text}{found[3]}", old)  # type: ignore[misc]
+                new = block(reason).sub(partial(_between, text), old)
                 page.write_text(new, encoding="utf-8")
 
 

@@ -19,11 +19,11 @@ from tests.databases import OpenDatabase
 pytestmark = pytest.mark.anyio
 
 LOOKUPS: list[Lookup[object]] = [
-    epoch.read,  # type: ignore[list-item]  # each shapes another answer
-    blobs.find,  # type: ignore[list-item]
-    manifest_index.by_digest,  # type: ignore[list-item]
-    manifest_index.by_tag,  # type: ignore[list-item]
-    uploads.find,  # type: ignore[list-item]
+    epoch.read,
+    blobs.find,
+    manifest_index.by_digest,
+    manifest_index.by_tag,
+    uploads.find,
 ]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ from mooring.registry.tables import manifests, tags
 from tests import server as servers
 from tests.registry.wire import Line, request
 from tests.server import Server
-from tests.workers import resident_bytes, workers
+from tests.workers import read_bytes, resident_bytes, wait_for, workers
 
 MIB = 1024 * 1024
 PIECE = bytes(range(256)) * (MIB // 256)
@@ -124,6 +124,18 @@ def test_pushes_and_pulls_of_a_gibibyte(server: Server, digest: str) -> None:
         at_once(lambda number: expect(pull(server, f"large-{number}", digest, "Range: bytes=1-"), PIECES * MIB - 1))
 
 
+def wait_until_nothing_is_read(server: Server) -> None:
+    """Until the workers have read ahead as much as they will: less than a MiB within a hundred looks, two seconds."""
+    pids = workers(server)
+    seen: deque[int] = deque(maxlen=100)
+
+    def rests() -> bool:
+        seen.append(sum(map(read_bytes, pids)))
+        return len(seen) == seen.maxlen and seen[-1] - seen[0] < MIB
+
+    wait_for(rests, "nothing more is read")
+
+
 def test_readers_that_do_not_read(server: Server, digest: str) -> None:
     """What they asked for waits on the disk, not in memory."""
     push(server, "patient", digest)
@@ -132,7 +144,7 @@ def test_readers_that_do_not_read(server: Server, digest: str) -> None:
         for number, line in enumerate(lines):
             part = ["Range: bytes=1-"] if number % 2 else []
             line.ask("GET", f"/v2/library/patient/blobs/{digest}", line.admin, *part)
-        time.sleep(5)  # a server that reads ahead needs less for all of it
+        wait_until_nothing_is_read(server)
         for line in lines:
             assert line.read_some() > 0
 
@@ -147,7 +159,7 @@ def test_readers_that_stop(server: Server, digest: str) -> None:
             taken = 0
             while taken < 32 * MIB:
                 taken += line.read_some()
-        time.sleep(5)  # a server that reads ahead needs less for all of it
+        wait_until_nothing_is_read(server)
 
 
 def test_as_many_tags_as_there_are(server: Server) -> None:

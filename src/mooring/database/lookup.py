@@ -5,11 +5,11 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Dialect, Select
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Values = Sequence[Any]
 
 
-class Lookup(Generic[T]):
+class Lookup(Generic[T_co]):
     """One SELECT of one row; `shape` makes the answer of its columns, or of None where there is no such row.
 
     It is a transaction like any other, called with a connection and its parameters in the order in which the statement
@@ -19,12 +19,12 @@ class Lookup(Generic[T]):
 
     short = True
 
-    def __init__(self, select: Select[*tuple[Any, ...]], names: Sequence[str], shape: Callable[[Values | None], T]):
+    def __init__(self, select: Select[*tuple[Any, ...]], names: Sequence[str], shape: Callable[[Values | None], T_co]):
         self.select = select
         self.names = tuple(names)
         self.shape = shape
 
-    def __call__(self, connection: Connection, *values: str | int) -> T:
+    def __call__(self, connection: Connection, *values: str | int) -> T_co:
         given = dict(zip(self.names, values, strict=True))
         row = connection.execute(self.select, given).first()
         return self.shape(None if row is None else tuple(row))

@@ -34,7 +34,7 @@ def site(open_site: OpenSite) -> Site:
 
 
 def found(site: Site, later: int = 0, **settings: float) -> Mapping[tuple[str, str], str]:
-    given = load(**settings)  # type: ignore[arg-type]
+    given = load(None, **settings)
     findings = site.read(state.find, Moment(site.now + later, given), SOURCES)
     return {(each.condition.name, each.subject): each.text for each in findings}
 

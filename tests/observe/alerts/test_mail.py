@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +95,6 @@ def test_a_relay_on_this_machine_needs_neither() -> None:
     with mail_server() as mailbox:
         send(mailbox, "smtp+plain", alert_mail_username=None)
     assert len(mailbox.mails) == 1
-
-
-def refuse(word: str) -> Callable[[Mailbox], None]:
-    def change(mailbox: Mailbox) -> None:
-        mailbox.refuses = word
-
-    return change
 
 
 @pytest.mark.parametrize(
