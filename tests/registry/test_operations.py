@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import pytest
+from anyio import to_thread
 from sqlalchemy import event
 
 from mooring.database.sqlite import SQLite
@@ -62,9 +63,11 @@ class Counting:
         self.counts: Counter[str] = Counter()
         database = site.parts.database
         assert isinstance(database, SQLite)
-        patch.setattr(os, "fsync", self._counted("syncs", os.fsync))
+        for sync in ("fsync", "fdatasync"):
+            patch.setattr(os, sync, self._counted("syncs", getattr(os, sync)))
         patch.setattr(database, "_look", self._counted("looks", database._look))
         patch.setattr(ThreadPoolExecutor, "submit", self._counted("hops", ThreadPoolExecutor.submit))
+        patch.setattr(to_thread, "run_sync", self._counted("hops", to_thread.run_sync))
         event.listen(database.engine, "before_cursor_execute", self._counted("statements", _nothing))
         event.listen(database.engine, "commit", self._counted("commits", _nothing))
 
