@@ -16,13 +16,12 @@ PATIENCE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was shown. Times are Unix seconds."""
+    """What was shown."""
 
-    subject: str = ""
     issuer: str = ""
     names: tuple[str, ...] = ()
-    not_before: float = 0
     not_after: float = 0
+    """Unix seconds; 0 where it can't be read."""
     refused: str = ""
     """Why it is not to be trusted, as OpenSSL says; empty when it is."""
 
@@ -37,23 +36,24 @@ async def shown(url: str, policy: Policy) -> Certificate | None:
         raise ValueError("only servers that an operator named are asked so")
     place = host, parts.port or 443
     trusting = ssl.create_default_context(cafile=str(policy.authority) if policy.authority else None)
-    refused = ""
     try:
-        content = await _handshake(place, trusting)
+        return _read(await _handshake(place, trusting), "")
     except ssl.SSLCertVerificationError as error:
         refused = error.verify_message or str(error)
-        content = None
-    except (OSError, TimeoutError, ValueError):
+    except (OSError, ValueError):
         return None
-    if content is None:
-        anything = ssl.create_default_context()
-        anything.check_hostname = False
-        anything.verify_mode = ssl.CERT_NONE
-        try:
-            content = await _handshake(place, anything)
-        except (OSError, TimeoutError, ValueError):
-            return Certificate(refused=refused) if refused else None
-    return _read(content or b"", refused)
+    try:
+        return _read(await _handshake(place, _trusting_anybody()), refused)
+    except (OSError, ValueError):
+        return Certificate(refused=refused)
+
+
+def _trusting_anybody() -> ssl.SSLContext:
+    """To read a certificate that is refused: nothing is sent."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def _handshake(place: tuple[str, int], context: ssl.SSLContext) -> bytes | None:
@@ -66,14 +66,12 @@ async def _handshake(place: tuple[str, int], context: ssl.SSLContext) -> bytes |
         writer.transport.abort()
 
 
-def _read(content: bytes, refused: str) -> Certificate:
+def _read(content: bytes | None, refused: str) -> Certificate:
     try:
-        found = x509.load_der_x509_certificate(content)
+        found = x509.load_der_x509_certificate(content or b"")
         return Certificate(
-            subject=found.subject.rfc4514_string(),
             issuer=found.issuer.rfc4514_string(),
             names=_names(found),
-            not_before=found.not_valid_before_utc.timestamp(),
             not_after=found.not_valid_after_utc.timestamp(),
             refused=refused,
         )
