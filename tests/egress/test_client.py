@@ -11,7 +11,14 @@ from mooring.egress.client import Egress, Policy, Reply
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def asked(serve: Serve, *, seconds: float = 5, limit: int = 1000, heard: list[bytes] | None = None) -> Reply:
+def asked(
+    serve: Serve,
+    *,
+    seconds: float = 5,
+    limit: int = 1000,
+    heard: list[bytes] | None = None,
+    timeout_seconds: float | None = None,
+) -> Reply:
     head = [] if heard is None else heard
 
     async def once() -> Reply:
@@ -26,7 +33,7 @@ def asked(serve: Serve, *, seconds: float = 5, limit: int = 1000, heard: list[by
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server, Egress(Policy(private=True, timeout_seconds=seconds)) as egress:
-            reply = await egress.ask("GET", f"http://127.0.0.1:{port}/", limit=limit)
+            reply = await egress.ask("GET", f"http://127.0.0.1:{port}/", limit=limit, timeout_seconds=timeout_seconds)
             async with asyncio.timeout(seconds):
                 await over.wait()
             return reply
@@ -63,6 +70,13 @@ def test_a_body_ends_at_its_limit() -> None:
 def test_trouble_has_a_name(serve: Serve, trouble: str) -> None:
     reply = asked(serve, seconds=0.5)
     assert (reply.status, reply.trouble) == (0, trouble)
+
+
+@pytest.mark.parametrize(("policy", "own"), [(30, 0.3), (0.3, 30)])
+def test_the_shorter_patience_holds(policy: float, own: float) -> None:
+    reply = asked(silent, seconds=policy, timeout_seconds=own)
+    assert reply.trouble == "timeout"
+    assert reply.seconds < 5
 
 
 def test_no_proxy_or_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Whose credentials a command uses: given on the command line, in variables, or kept by docker."""
 
-import binascii
 import json
 import os
 import subprocess
@@ -100,7 +99,7 @@ def _from_entry(entry: Mapping[str, Any], directory: Path) -> Credentials | None
     source = f"docker's {directory / 'config.json'}"
     try:
         name, _, password = b64decode(str(entry.get("auth", ""))).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     if token := entry.get("identitytoken"):
         return Credentials(name or NAMELESS, str(token), source, identity=True)
