@@ -20,7 +20,7 @@ router = routing.router("alert")
 
 
 class Alert(Shape):
-    """`told` is when people were last told; none while it may still pass."""
+    """`told` is when people were last told; none while it may still pass, and without a channel."""
 
     condition: str
     severity: str

@@ -37,13 +37,14 @@ def alerts(
     with opened(config, data) as parts:
         found = parts.database.read_now(state.active)
         stuck = parts.database.read_now(notices.undelivered)
+        wrong = any(state.stands(alert, parts.configuration.settings) for alert in found)
     if as_json:
         print(json.dumps([asdict(alert) for alert in found], indent=2))
     else:
         show(("condition", "severity", "subject", "since", "told", "text"), [_row(alert) for alert in found])
         for channel, attempts, error in stuck:
             print(f"A notice by {channel} did not come through, {attempts} times: {error}")
-    if stuck or any(alert.notified_at is not None for alert in found):
+    if stuck or wrong:
         raise typer.Exit(1)
 
 

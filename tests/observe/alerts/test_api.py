@@ -5,12 +5,13 @@ from mooring.cluster.heartbeat import Pulse
 from mooring.probe import schedule
 from tests.http.site import ADMIN_PASSWORD, basic
 from tests.observe.alerts.conftest import OpenSite
+from tests.observe.alerts.receivers import Webhook
 
 ADMIN = [basic("admin", ADMIN_PASSWORD)]
 
 
-def test_what_lasts_is_listed_and_what_is_over_is_not(open_site: OpenSite) -> None:
-    site = open_site()
+def test_what_lasts_is_listed_and_what_is_over_is_not(open_site: OpenSite, told: Webhook) -> None:
+    site = open_site(alert_webhook=told.url)
     assert site.ask("GET", "/api/v2.0/alerts", ADMIN).json == []
     site.write(heartbeat.beat, site.now, "registry-1/1-a", Pulse(ready=False, failed={"keyring": "no key"}))
     site.run(site.parts.watchman.turn())

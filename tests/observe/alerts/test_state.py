@@ -109,9 +109,29 @@ def test_subjects_are_told_apart_and_every_channel_is_told(database: Database) -
     assert len(database.read_now(state.active)) == 2
 
 
-def test_without_channels_it_is_kept(database: Database) -> None:
+def test_without_channels_it_is_kept_and_the_first_channel_hears_of_it(database: Database) -> None:
     see(database, START, FAILING, channels=())
-    assert [alert.condition for alert in database.read_now(state.active)] == ["probe_failing"]
+    (kept,) = database.read_now(state.active)
+    assert (kept.condition, kept.notified_at) == ("probe_failing", None)
+    see(database, START + SECOND, FAILING)
+    assert events(database) == ["firing"]
+
+
+def test_what_nobody_was_told_of_stands_once_it_held(database: Database) -> None:
+    settings = load()
+    stood = []
+    for seconds in (0, 59, 60):
+        see(database, START + seconds * SECOND, LOST, FAILING, channels=())
+        found = database.read_now(state.active)
+        stood.append({alert.condition for alert in found if state.stands(alert, settings)})
+    assert stood == [{"probe_failing"}, {"probe_failing"}, {"probe_failing", "replica_lost"}]
+
+
+def test_no_reminder_is_lost_while_there_is_no_channel(database: Database) -> None:
+    see(database, START, FAILING)
+    see(database, START + 24 * HOUR, FAILING, channels=())
+    see(database, START + 25 * HOUR, FAILING)
+    assert events(database) == ["firing", "reminder"]
 
 
 def test_old_ones_are_forgotten_with_their_notices(database: Database) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from mooring.cluster.clock import SECOND
 from mooring.database import locks, rows
-from mooring.observe.alerts.conditions import CONDITIONS, Finding, Moment, Severity, Source
+from mooring.observe.alerts.conditions import CONDITIONS, Condition, Finding, Moment, Severity, Source
 from mooring.observe.alerts.tables import alert_notices, alerts
+from mooring.settings import Settings
 
 KEPT: Final = 30 * 86_400 * SECOND
 LONGEST_TEXT: Final = 2000
@@ -20,7 +21,7 @@ FIRING, REMINDER, RESOLVED = "firing", "reminder", "resolved"
 
 @dataclass(frozen=True)
 class Alert:
-    """Times are cluster time, microseconds. `notified_at` is None while it may still pass."""
+    """Times are cluster time, microseconds. `notified_at` is None while it may still pass, and without a channel."""
 
     condition: str
     severity: Severity
@@ -39,7 +40,8 @@ def find(connection: Connection, moment: Moment, sources: Iterable[Source]) -> S
 def note(connection: Connection, moment: Moment, found: Iterable[Finding], channels: Collection[str]) -> None:
     """Keep what holds now, and write the notices that are due for it.
 
-    What is seen again after less than the delay was never gone: a condition that comes and goes is one alert.
+    What is seen again after less than the delay was never gone: a condition that comes and goes is one alert. Where
+    there is no channel nobody is told, so that the first one that is set up hears of all that lasts.
     """
     locks.hold(connection, "alerts")
     findings = {(each.condition.name, each.subject): each for each in found}
@@ -48,7 +50,7 @@ def note(connection: Connection, moment: Moment, found: Iterable[Finding], chann
     for key, finding in findings.items():
         _see(connection, moment, finding, known.get(key), channels)
     for key, row in known.items():
-        if key not in findings and moment.now - row.last_seen_at >= _delay(moment):
+        if key not in findings and moment.now - row.last_seen_at >= _delay(moment.settings):
             _resolve(connection, moment.now, row, channels)
     connection.execute(delete(alerts).where(alerts.c.resolved_at < moment.now - KEPT))
 
@@ -56,6 +58,12 @@ def note(connection: Connection, moment: Moment, found: Iterable[Finding], chann
 def active(connection: Connection) -> Sequence[Alert]:
     """Those that last, the oldest first."""
     return [_alert(row) for row in connection.execute(_OPEN)]
+
+
+def stands(alert: Alert, settings: Settings) -> bool:
+    """Whether it is something to tell people of, or was: not what may still pass."""
+    lasted = alert.last_seen_at - alert.since
+    return alert.notified_at is not None or _held(CONDITIONS.get(alert.condition), lasted, settings)
 
 
 _OPEN = select(alerts).where(alerts.c.resolved_at.is_(None)).order_by(alerts.c.since, alerts.c.id)
@@ -67,8 +75,7 @@ def _see(
     now, text = moment.now, finding.text[:LONGEST_TEXT]
     values: dict[str, Any] = {"text": text, "last_seen_at": now}
     since, notified = (row.since, row.notified_at) if row is not None else (now, None)
-    held = not finding.condition.patient or now - since >= _delay(moment)
-    event = FIRING if notified is None and held else _reminder(moment, notified)
+    event = _due(moment, notified, held=_held(finding.condition, now - since, moment.settings)) if channels else ""
     if event:
         values["notified_at"] = now
     if row is None:
@@ -81,9 +88,12 @@ def _see(
         _write_notices(connection, now, alert_id, event, text, channels)
 
 
-def _reminder(moment: Moment, notified: int | None) -> str:
+def _due(moment: Moment, notified: int | None, *, held: bool) -> str:
+    """The event to tell of; empty where there is none."""
+    if notified is None:
+        return FIRING if held else ""
     every = int(moment.settings.alert_repeat_hours * 3600 * SECOND)
-    return REMINDER if notified is not None and every and moment.now - notified >= every else ""
+    return REMINDER if every and moment.now - notified >= every else ""
 
 
 def _resolve(connection: Connection, now: int, row: Row[Any], channels: Collection[str]) -> None:
@@ -103,8 +113,13 @@ def _write_notices(
         connection.execute(insert(alert_notices), many)
 
 
-def _delay(moment: Moment) -> int:
-    return int(moment.settings.alert_delay_seconds * SECOND)
+def _held(condition: Condition | None, lasted: int, settings: Settings) -> bool:
+    patient = condition is None or condition.patient
+    return not patient or lasted >= _delay(settings)
+
+
+def _delay(settings: Settings) -> int:
+    return int(settings.alert_delay_seconds * SECOND)
 
 
 def _alert(row: Row[Any]) -> Alert:

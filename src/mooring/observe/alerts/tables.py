@@ -11,7 +11,7 @@ alerts = Table(
     Column("text", Text, nullable=False),
     Column("since", Microseconds, nullable=False),
     Column("last_seen_at", Microseconds, nullable=False),
-    Column("notified_at", Microseconds, nullable=True, comment="when somebody was last told; never: it may pass"),
+    Column("notified_at", Microseconds, nullable=True, comment="when somebody was last told"),
     Column("resolved_at", Microseconds, nullable=True),
     Index("ix_alerts_resolved_at", "resolved_at"),
     sqlite_autoincrement=True,
