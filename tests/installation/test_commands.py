@@ -1,6 +1,7 @@
 """What the commands refuse, and what they print for a program that reads it."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -40,3 +41,12 @@ def test_a_replica_s_name_is_whole_where_a_program_reads_it(mooring: Mooring, da
     assert columns.split("\t")[0] == "replica"
     assert row.split("\t")[0] == name
     assert failed == [f"{name}: store: is away"]
+
+
+@pytest.mark.parametrize("command", [("cluster", "status"), ("alerts",)])
+def test_json_is_asked_for_as_everywhere_and_as_it_was(command: tuple[str, ...], mooring: Mooring, data: Path) -> None:
+    short = mooring(*command, "--json", "--data", data)
+    long = mooring(*command, "--output", "json", "--data", data)
+    assert (short.code, json.loads(short.out)) == (long.code, json.loads(long.out)) == (0, [])
+    assert "\t" in mooring(*command, "--output", "text", "--data", data).out
+    assert mooring(*command, "--output", "yaml", "--data", data).code == 2

@@ -5,13 +5,12 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
 from mooring.assembly import Parts
 from mooring.cli.opened import opened
-from mooring.cli.options import Config, Data
+from mooring.cli.options import AsJson, Config, Data, Output
 from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
 from mooring.errors import Invalid
@@ -27,7 +26,8 @@ application = typer.Typer(help="What is wrong now, and who is told.")
 @application.callback(invoke_without_command=True)
 def alerts(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Output = "text",
+    as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -38,7 +38,7 @@ def alerts(
         found = parts.database.read_now(state.active)
         stuck = parts.database.read_now(notices.undelivered)
         wrong = any(state.stands(alert, parts.configuration.settings) for alert in found)
-    if as_json:
+    if as_json or output == "json":
         print(json.dumps([asdict(alert) for alert in found], indent=2))
     else:
         show(("condition", "severity", "subject", "since", "told", "text"), [_row(alert) for alert in found])

@@ -1,12 +1,12 @@
 """`mooring audit`: who did what."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from mooring.cli.opened import opened
-from mooring.cli.options import Config, Data
+from mooring.cli.options import Config, Data, Output
 from mooring.cli.tables import show
 from mooring.cluster.clock import rfc3339
 from mooring.database.selection import Exact, Fuzzy, Selection
@@ -17,7 +17,7 @@ def audit(
     username: Annotated[str | None, typer.Option(help="Only what this account did.")] = None,
     resource: Annotated[str | None, typer.Option(help="Only what was done to this, or a part of its name.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest of all.")] = 50,
-    output: Annotated[Literal["text", "json"], typer.Option("--output", help="Form of what is printed.")] = "text",
+    output: Output = "text",
     data: Data = None,
     config: Config = None,
 ) -> None:

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from mooring.cli.opened import opened
-from mooring.cli.options import Config, Data
+from mooring.cli.options import AsJson, Config, Data, Output
 from mooring.cli.tables import show
 from mooring.cluster import heartbeat
 from mooring.cluster.clock import SECOND
@@ -21,7 +20,8 @@ application = typer.Typer(help="The replicas of this registry.", no_args_is_help
 
 @application.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Output = "text",
+    as_json: AsJson = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -29,7 +29,7 @@ def status(
     with opened(config, data) as parts:
         now, replicas = parts.clock.now(), parts.database.read_now(heartbeat.known)
         left = [revision.name for revision in parts.database.read_now(schema.pending)]
-    if as_json:
+    if as_json or output == "json":
         print(json.dumps([{**asdict(replica), "alive": replica.alive(now)} for replica in replicas], indent=2))
     else:
         _print(replicas, now, left)

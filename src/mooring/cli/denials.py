@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from mooring.cli.opened import opened
-from mooring.cli.options import Config, Data
+from mooring.cli.options import Config, Data, Form, Output
 from mooring.cli.tables import show
 from mooring.cluster.clock import SECOND, rfc3339
 from mooring.database.selection import Exact, Range, Selection, Test, microseconds
@@ -19,9 +19,6 @@ from mooring.refusals import Reason
 
 AGO = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 UNITS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-Form = Literal["text", "json"]
-Output = Annotated[Form, typer.Option("--output", help="Form of what is printed.")]
 
 
 def denials(

@@ -15,9 +15,9 @@ from mooring.access.explanation import explain as explained
 from mooring.access.permissions import SCOPE_ACTIONS
 from mooring.access.tokens import AccessToken
 from mooring.assembly import Parts
-from mooring.cli.denials import Output, record
+from mooring.cli.denials import record
 from mooring.cli.opened import opened
-from mooring.cli.options import Config, Data
+from mooring.cli.options import Config, Data, Form, Output
 from mooring.cluster.clock import SECOND, rfc3339
 from mooring.errors import Invalid, NotFound
 from mooring.observe.denials import log
@@ -48,7 +48,7 @@ def explain(
             _examined(parts, text, output)
 
 
-def _refusal(parts: Parts, request_id: str, output: str) -> None:
+def _refusal(parts: Parts, request_id: str, output: Form) -> None:
     now = parts.clock.now()
     found = parts.database.read_now(log.of_request, request_id)
     if not found:
@@ -89,12 +89,12 @@ def _token() -> str:
     return text
 
 
-def _examined(parts: Parts, text: str, output: str) -> None:
+def _examined(parts: Parts, text: str, output: Form) -> None:
     now = parts.clock.now()
     examined = parts.database.read_now(examine, parts.master_key, text, now)
     may = list(_may(parts, examined.token, now)) if examined.token else []
     if output == "json":
-        told = {**asdict(examined), "token": None, "sound": examined.token is not None, "may": may}
+        told = {**asdict(examined), "sound": examined.token is not None, "may": may}
         del told["token"]
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,3 +17,7 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", envvar="MOORING_CONFIG", help="TOML file with settings, by their names in lower case."),
 ]
+
+Form = Literal["text", "json"]
+Output = Annotated[Form, typer.Option("--output", help="Form of what is printed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --output json.")]
