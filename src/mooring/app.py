@@ -22,7 +22,7 @@ from mooring.http.ahead import ReceivingAhead
 from mooring.http.edge import Edge
 from mooring.jobs.periodic import Rounds
 from mooring.observe import logs
-from mooring.presence import join, leave, ours, periodic
+from mooring.presence import join, leave, ours, serving
 from mooring.refusals import Reason, Refused
 from mooring.registry.endpoints.application import RegistryApplication
 from mooring.registry.images import Images
@@ -139,7 +139,7 @@ async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
 async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await parts.readiness.look()
     await join(parts)
-    rounds = Rounds(periodic(parts))
+    rounds = Rounds(serving(parts))
     rounds.start()
     try:
         yield

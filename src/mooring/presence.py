@@ -54,7 +54,7 @@ def ours(parts: Parts, work: Callable[[], Awaitable[object]]) -> Callable[[], Aw
     return run
 
 
-async def look(parts: Parts, role: str = heartbeat.SERVER) -> None:
+async def look(parts: Parts, role: str) -> None:
     await parts.readiness.look()
     parts.watch.note(role)
 
@@ -90,17 +90,24 @@ async def beat(parts: Parts, role: str = heartbeat.SERVER) -> None:
             raise
 
 
-def periodic(parts: Parts) -> list[Periodic]:
-    """What each process has to do for itself."""
+def serving(parts: Parts) -> list[Periodic]:
+    """What each process that serves has to do for itself."""
     return [
+        *living(parts, heartbeat.SERVER),
         Periodic("epoch", POLL_SECONDS, ours(parts, parts.epoch.poll)),
         Periodic("keys", KEYS_SECONDS, ours(parts, partial(parts.rotation.turn_counted, parts.metrics))),
-        Periodic("readiness", READINESS_SECONDS, partial(look, parts)),
-        Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts)),
-        Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
         Periodic("pulls", HEARTBEAT_SECONDS, ours(parts, partial(parts.registry.pulls.flush, parts.database))),
+        Periodic("denials", DENIALS_SECONDS, ours(parts, partial(parts.denials.flush, parts.database))),
+    ]
+
+
+def living(parts: Parts, role: str) -> list[Periodic]:
+    """What each process has to do for itself, whatever it is for."""
+    return [
+        Periodic("readiness", READINESS_SECONDS, partial(look, parts, role)),
+        Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts, role)),
+        Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
         Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
         Periodic("outage", OUTAGE_SECONDS, parts.outage.turn),
-        Periodic("denials", DENIALS_SECONDS, ours(parts, partial(parts.denials.flush, parts.database))),
-        Periodic("jobs", LOOK_SECONDS, parts.turns.turn),
+        Periodic("jobs", LOOK_SECONDS, partial(parts.turns.turn, worker=role == heartbeat.WORKER)),
     ]

@@ -13,12 +13,9 @@ from mooring.assembly import Parts, assemble
 from mooring.cluster import heartbeat
 from mooring.errors import MooringError
 from mooring.http.edge import Edge
-from mooring.jobs.periodic import Periodic, Rounds
-from mooring.jobs.turns import LOOK_SECONDS
+from mooring.jobs.periodic import Rounds
 from mooring.observe import logs
-from mooring.observe.alerts.outage import LOOK_SECONDS as OUTAGE_SECONDS
-from mooring.presence import CONFIGURATION_SECONDS, HEARTBEAT_SECONDS, READINESS_SECONDS, beat, leave, look, ours
-from mooring.probe.schedule import SHOW_SECONDS
+from mooring.presence import beat, leave, living
 from mooring.settings import load
 
 
@@ -41,16 +38,7 @@ def application(parts: Parts) -> ASGIApp:
 async def lifespan(parts: Parts, _application: object) -> AsyncIterator[None]:
     await parts.readiness.look()
     await beat(parts, heartbeat.WORKER)
-    rounds = Rounds(
-        [
-            Periodic("readiness", READINESS_SECONDS, partial(look, parts, heartbeat.WORKER)),
-            Periodic("heartbeat", HEARTBEAT_SECONDS, partial(beat, parts, heartbeat.WORKER)),
-            Periodic("configuration", CONFIGURATION_SECONDS, ours(parts, parts.configuration.refresh)),
-            Periodic("probe", SHOW_SECONDS, ours(parts, parts.prober.show)),
-            Periodic("outage", OUTAGE_SECONDS, parts.outage.turn),
-            Periodic("jobs", LOOK_SECONDS, partial(parts.turns.turn, worker=True)),
-        ]
-    )
+    rounds = Rounds(living(parts, heartbeat.WORKER))
     rounds.start()
     try:
         yield
