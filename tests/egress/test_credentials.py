@@ -53,9 +53,11 @@ def test_a_helper_that_gives_nothing(tmp_path: Path, helper: Path, said: str) ->
     assert kept(tmp_path, {"credHelpers": {NAME: "test"}}) is None
 
 
-def test_a_helper_is_a_name_and_no_path(tmp_path: Path, helper: Path) -> None:
+def test_a_helper_is_a_name_and_no_path(tmp_path: Path, helper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docker-credential-x").mkdir()
     helper.write_text(json.dumps({"Username": "ci", "Secret": "a password"}))
-    assert kept(tmp_path, {"credHelpers": {NAME: "../docker-credential-test"}}) is None
+    assert kept(tmp_path, {"credHelpers": {NAME: "x/../docker-credential-test"}}) is None
 
 
 @pytest.mark.parametrize("name", [NAME, URL, f"{URL}/v2/", f"{URL}/"])
