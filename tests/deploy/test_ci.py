@@ -65,6 +65,8 @@ def jenkins() -> str:
     (script,) = re.findall(r"sh '''(.*?)'''", text, re.DOTALL)
     declared = set(re.findall(r"(?:name|\w+Variable): '(\w+)'", text))
     assert set(re.findall(r"\$(\w+)", script)) <= declared
+    parameters = re.findall(r"string\((.*)\)", text)
+    assert all("defaultValue: '" in each for each in parameters), "a run by the timer has nothing else"
     # In Groovy's own quotes a backslash is one only if it is written twice; at a line's end it joins the two.
     return str(script)
 
