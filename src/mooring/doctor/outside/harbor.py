@@ -52,40 +52,44 @@ async def examine(egress: Egress, question: Question) -> tuple[Asked, tuple[Gap,
         raise Unavailable("; ".join(f"{gap.what.en}: {gap.why.en}" for gap in gaps))
     if not ways:
         return Asked(question.entrance, "", _silent(all_ways), certificates=shown), tuple(gaps)
-    credentials = question.credentials
     if await is_mooring(ways[0].line):
-        asked, more = await examine_replicas(ways, question.entrance, question.samples, credentials)
-        return replace(asked, doors=(*asked.doors, *_silent(all_ways)), certificates=shown), (*gaps, *more)
+        asked, more = await examine_replicas(ways, question.entrance, question.samples, question.credentials)
+    else:
+        asked, more = await _examine_cores(ways, question)
+    asked = replace(asked, doors=(*asked.doors, *_silent(all_ways)), certificates=shown)
+    return asked, (*gaps, *more, *_given_up(ways))
+
+
+async def _examine_cores(ways: list[Way], question: Question) -> tuple[Asked, tuple[Gap, ...]]:
+    """Raises Unavailable for what is no Harbor."""
     _require_harbor(ways)
-    if credentials and credentials.identity:
+    if question.credentials and question.credentials.identity:
         # Harbor gives none: it is of what had this address before.
-        credentials, question = None, replace(question, credentials=None)
+        question = replace(question, credentials=None)
+    credentials = question.credentials
     authorization = credentials.header if credentials else None
     ways = list(
         await asyncio.gather(
             *(look(way, question.entrance, question.samples, credentials, alone=len(ways) == 1) for way in ways)
         )
     )
-    repository = question.repository or candidates(ways[0].door.projects)[0]
     ways, held = await _tokens(ways, question)
-    if question.repository == "":
-        repository = _pushable(held) or repository
+    repository = question.repository or _pushable(held) or candidates(ways[0].door.projects)[0]
     project = repository.partition("/")[0]
     quota = await projects.quota(ways[0].line, authorization, project) if authorization else None
     ways, found, missing = await _try(ways, held, question, repository)
     asked = Asked(
         entrance=question.entrance,
         repository=repository,
-        doors=tuple(way.door for way in ways) + _silent(all_ways),
+        doors=tuple(way.door for way in ways),
         crossings=tuple(found),
         account=account(credentials, ways),
         repository_was_named=bool(question.repository),
         mount_from=question.mount_from,
         longest_upload_seconds=question.longest_upload_seconds,
-        certificates=shown,
         quota=quota,
     )
-    return asked, (*gaps, *missing, *_given_up(ways))
+    return asked, tuple(missing)
 
 
 @dataclass(frozen=True)
