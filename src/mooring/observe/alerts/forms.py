@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from mooring.cluster.clock import SECOND, rfc3339
 from mooring.observe.alerts.notices import Notice
+from mooring.settings import Settings
 
 JSON: Final = "application/json"
 CLOUD_EVENTS: Final = "application/cloudevents+json; charset=utf-8"
@@ -24,6 +25,10 @@ class Sender:
 
     cluster_id: str
     source: str
+
+
+def sender_of(cluster_id: str, settings: Settings) -> Sender:
+    return Sender(cluster_id, settings.external_url or f"urn:uuid:{cluster_id}")
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,9 @@ def delivered(connection: Connection, notice_id: str) -> None:
     connection.execute(done.values(due_at=None, error=""))
 
 
-def failed(connection: Connection, now: int, notice: Notice, error: str, *, for_good: bool = False) -> bool:
+def failed(connection: Connection, now: int, notice: Notice, error: str) -> bool:
     """Have it tried again, later each time, for a day; answers whether it is given up."""
-    over = for_good or now - notice.at >= GIVEN_UP
+    over = now - notice.at >= GIVEN_UP
     pause = min(FIRST_PAUSE << min(notice.attempts - 1, 10), LONGEST_PAUSE)
     changed = update(alert_notices).where(alert_notices.c.id == notice.id)
     connection.execute(changed.values(due_at=None if over else now + pause, error=error))

@@ -24,7 +24,7 @@ from mooring.database import Database
 from mooring.observe.alerts import channels
 from mooring.observe.alerts.channels import Undelivered
 from mooring.observe.alerts.conditions import DATABASE_FAILING
-from mooring.observe.alerts.forms import Sender
+from mooring.observe.alerts.forms import sender_of
 from mooring.observe.alerts.notices import GIVEN_UP, Notice
 from mooring.observe.alerts.state import FIRING, RESOLVED
 
@@ -102,9 +102,8 @@ class Outage:
 
     async def _send(self, telling: _Telling) -> None:
         settings, notice = self._configuration.settings, telling.notice
-        sender = Sender(self._cluster_id, settings.external_url or f"urn:uuid:{self._cluster_id}")
         try:
-            await channels.send(notice, sender, settings)
+            await channels.send(notice, sender_of(self._cluster_id, settings), settings)
             telling.told = True
         except Undelivered as error:
             log.warning("alert_undelivered", channel=notice.channel, error=str(error), given_up=False)

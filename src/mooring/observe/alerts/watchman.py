@@ -12,7 +12,7 @@ from mooring.database import Database
 from mooring.observe.alerts import channels, notices, state
 from mooring.observe.alerts.channels import Undelivered
 from mooring.observe.alerts.conditions import Moment, Source
-from mooring.observe.alerts.forms import Sender
+from mooring.observe.alerts.forms import Sender, sender_of
 from mooring.observe.alerts.notices import Notice
 
 log = structlog.get_logger("mooring")
@@ -52,8 +52,7 @@ class Watchman:
             await asyncio.gather(*(self._deliver(notice, sender) for notice in taken))
 
     async def sender(self) -> Sender:
-        cluster_id = await self._database.read(identity.cluster_id)
-        return Sender(cluster_id, self._configuration.settings.external_url or f"urn:uuid:{cluster_id}")
+        return sender_of(await self._database.read(identity.cluster_id), self._configuration.settings)
 
     async def _deliver(self, notice: Notice, sender: Sender) -> None:
         try:
