@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from mooring.api import audit
 from mooring.api.app import declared
 from mooring.cli.main import application
-from mooring.cluster.clock import SECOND
+from mooring.cluster.clock import DAY, SECOND
 from mooring.database.schema import migrate
 from mooring.database.selection import Exact, Selection
 from mooring.errors import Conflict
 from mooring.observe.audit import log
-from mooring.observe.audit.log import DAY, REMOVED_AT_ONCE, Act
+from mooring.observe.audit.log import REMOVED_AT_ONCE, Act
 from mooring.observe.audit.tables import audit_log
 from tests.databases import OpenDatabase
 from tests.http.site import Site

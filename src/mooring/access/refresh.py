@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from mooring.access.tables import refresh_tokens
+from mooring.cluster.clock import DAY
 from mooring.database import rows
 from mooring.database.rows import Backlog
 from mooring.identity.credentials import Account
 from mooring.identity.tables import robots, users
 from mooring.refusals import Reason, Refused
-
-DAY = 86_400_000_000
 
 
 def issue(connection: Connection, now: int, *, subject: str, service: str, client_id: str, life_days: int) -> str:

@@ -13,6 +13,7 @@ from mooring.database import Database
 from mooring.database.time import database_time
 
 SECOND = 1_000_000
+DAY = 86_400 * SECOND
 
 # Counts through a suspended machine's sleep, which CLOCK_MONOTONIC does not.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from mooring.cluster import configuration, heartbeat
-from mooring.cluster.clock import SECOND, rfc3339
+from mooring.cluster.clock import DAY, SECOND, rfc3339
 from mooring.cluster.heartbeat import Replica
 from mooring.database import schema
 from mooring.observe.denials import log
@@ -96,7 +96,7 @@ def census(connection: Connection, now: int, settings: Settings) -> Census:
         collection_interval_seconds=settings.collection_interval_seconds,
         replicas=tuple(_member(replica, now) for replica in heartbeat.known(connection)),
         queues=tuple(Queue(name, each.waiting, each.behind / SECOND) for name, each in waiting.items()),
-        refusals=tuple(_refusals(group) for group in log.by_reason(connection, now - log.DAY)),
+        refusals=tuple(_refusals(group) for group in log.by_reason(connection, now - DAY)),
     )
 
 

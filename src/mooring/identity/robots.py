@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
+from mooring.cluster.clock import DAY
 from mooring.database import rows
 from mooring.errors import Conflict, Invalid
 from mooring.identity.tables import robots
 
 PREFIX = "robot$"
 NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
-DAY = 86_400_000_000
 
 
 def new_secret() -> str:

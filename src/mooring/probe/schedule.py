@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection, Row, delete, select
 
 from mooring.cluster import heartbeat
-from mooring.cluster.clock import SECOND, Clock
+from mooring.cluster.clock import DAY, SECOND, Clock
 from mooring.cluster.configuration import Configuration
 from mooring.database import Database, rows, short
 from mooring.egress.client import Policy
@@ -32,7 +32,7 @@ SETTLE_SECONDS: Final = 20.0
 """A server that has just started may not be served by its load balancer yet."""
 ROUND_SECONDS: Final = 300.0
 REQUEST_SECONDS: Final = 20.0
-KEPT: Final = 7 * 86_400 * SECOND
+KEPT: Final = 7 * DAY
 LONGEST_FAULT: Final = 2000
 SHOWN: Final = 100
 

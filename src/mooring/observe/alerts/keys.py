@@ -6,11 +6,10 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from mooring.access.tables import signing_keys
-from mooring.cluster.clock import SECOND
+from mooring.cluster.clock import DAY, SECOND
 from mooring.observe.alerts import conditions
 from mooring.observe.alerts.conditions import Finding, Moment
 
-DAY: Final = 86_400 * SECOND
 PENDING: Final = 300 * SECOND
 """A new key reaches every replica within seconds."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, exists, select, update
 
-from mooring.cluster.clock import SECOND
+from mooring.cluster.clock import DAY, SECOND
 from mooring.observe.alerts.conditions import CONDITIONS, Severity
 from mooring.observe.alerts.tables import alert_notices, alerts
 
@@ -14,7 +14,7 @@ LEASE: Final = 120 * SECOND
 """Longer than a try takes: what is due after it, its process died over."""
 FIRST_PAUSE: Final = 10 * SECOND
 LONGEST_PAUSE: Final = 3600 * SECOND
-GIVEN_UP: Final = 86_400 * SECOND
+GIVEN_UP: Final = DAY
 AT_ONCE: Final = 20
 
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from mooring.cluster.clock import SECOND
+from mooring.cluster.clock import DAY, SECOND
 from mooring.database import locks, rows
 from mooring.observe.alerts.conditions import CONDITIONS, Condition, Finding, Moment, Severity, Source
 from mooring.observe.alerts.tables import alert_notices, alerts
 from mooring.settings import Settings
 
-KEPT: Final = 30 * 86_400 * SECOND
+KEPT: Final = 30 * DAY
 LONGEST_TEXT: Final = 2000
 FIRING, REMINDER, RESOLVED = "firing", "reminder", "resolved"
 

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
-from mooring.cluster.clock import SECOND
+from mooring.cluster.clock import DAY
 from mooring.database import selection
 from mooring.database.pages import Page
 from mooring.database.selection import Field, Selection
@@ -19,7 +19,6 @@ from mooring.observe.audit.tables import audit_log
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DAY = 86_400 * SECOND
 REMOVED_AT_ONCE = 500
 MOST_COUNTED = 100_000
 """The total of a longer list is told as this: counting all of a year's rows would take seconds."""

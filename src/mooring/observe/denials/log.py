@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, or_, select, true
 
-from mooring.cluster.clock import SECOND
+from mooring.cluster.clock import DAY
 from mooring.database import rows
 from mooring.database.selection import AnyOf, Exact, Field, Range, Selection, Test, microseconds, text
 from mooring.errors import Invalid
@@ -14,7 +14,6 @@ from mooring.observe.denials.record import earliest, latest
 from mooring.observe.denials.tables import denials
 from mooring.refusals import Reason
 
-DAY = 86_400 * SECOND
 REMOVED_AT_ONCE = 500
 KNOWN = frozenset(Reason)
 EXACT = ("request_id", "reason", "subject", "project", "repository", "replica")
