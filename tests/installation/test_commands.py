@@ -11,6 +11,9 @@ from mooring.cluster import heartbeat
 from mooring.cluster.clock import Clock
 from mooring.cluster.heartbeat import Pulse
 from mooring.database.sqlite import SQLite
+from mooring.observe.alerts import notices, state
+from mooring.observe.alerts.conditions import PROBE_FAILING, REPLICA_LOST, Condition, Finding, Moment
+from mooring.settings import load
 from tests.installation.conftest import Mooring
 
 
@@ -50,3 +53,27 @@ def test_json_is_asked_for_as_everywhere_and_as_it_was(command: tuple[str, ...],
     assert (short.code, json.loads(short.out)) == (long.code, json.loads(long.out)) == (0, [])
     assert "\t" in mooring(*command, "--output", "text", "--data", data).out
     assert mooring(*command, "--output", "yaml", "--data", data).code == 2
+
+
+@pytest.mark.parametrize(("condition", "code"), [(PROBE_FAILING, 1), (REPLICA_LOST, 0)])
+def test_what_is_wrong_is_wrong_without_a_channel(
+    condition: Condition, code: int, mooring: Mooring, data: Path
+) -> None:
+    database = SQLite(data / "mooring.db")
+    moment = Moment(Clock(database).now(), load())
+    database.write_now(state.note, moment, [Finding(condition, "", "It is wrong.")], ())
+    database.close()
+    said = mooring("alerts", "--data", data)
+    assert (said.code, said.out.splitlines()[1].split("\t")[4:]) == (code, ["not yet", "It is wrong."])
+
+
+def test_a_notice_that_does_not_come_through_is_told_beside_json(mooring: Mooring, data: Path) -> None:
+    database = SQLite(data / "mooring.db")
+    moment = Moment(Clock(database).now(), load())
+    database.write_now(state.note, moment, [Finding(PROBE_FAILING, "", "It is wrong.")], ("mail",))
+    (notice,) = database.write_now(notices.take, moment.now)
+    database.write_now(notices.failed, moment.now, notice, "the mail server answered 451")
+    database.close()
+    said = mooring("alerts", "--output", "json", "--data", data)
+    assert (said.code, [each["condition"] for each in json.loads(said.out)]) == (1, ["probe_failing"])
+    assert said.err == "A notice by mail did not come through, 1 times: the mail server answered 451\n"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -38,12 +39,17 @@ def alerts(
         found = parts.database.read_now(state.active)
         stuck = parts.database.read_now(notices.undelivered)
         wrong = any(state.stands(alert, parts.configuration.settings) for alert in found)
-    if as_json or output == "json":
+    as_json = as_json or output == "json"
+    if as_json:
         print(json.dumps([asdict(alert) for alert in found], indent=2))
     else:
         show(("condition", "severity", "subject", "since", "told", "text"), [_row(alert) for alert in found])
-        for channel, attempts, error in stuck:
-            print(f"A notice by {channel} did not come through, {attempts} times: {error}")
+    for channel, attempts, error in stuck:
+        # Beside JSON too: nothing else in it would explain the exit code.
+        print(
+            f"A notice by {channel} did not come through, {attempts} times: {error}",
+            file=sys.stderr if as_json else sys.stdout,
+        )
     if stuck or wrong:
         raise typer.Exit(1)
 
