@@ -141,7 +141,7 @@ class Metrics:
         if not os.environ.get(VARIABLE):
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types there
         return generate_latest(registry)
 
     def _of(self, described: Described) -> Any:
@@ -154,7 +154,9 @@ class Metrics:
                 return Counter(*given, registry=self._registry)
             case Kind.HISTOGRAM:
                 return Histogram(*given, registry=self._registry, buckets=LATENCIES)
-        return Gauge(*given, registry=self._registry, multiprocess_mode=described.joined.value)  # type: ignore[arg-type]
+        # The library lists its modes as literals, which no enumeration's value is.
+        mode: Any = described.joined.value
+        return Gauge(*given, registry=self._registry, multiprocess_mode=mode)
 
 
 def _codes(kind: type[MooringError]) -> set[str]:
