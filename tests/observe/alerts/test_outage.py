@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -57,6 +58,11 @@ def make(open_site: OpenSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for each in made:
         for process in each.processes:
             process.release()
+
+
+def tellers() -> int:
+    """How many processes hold the lock of those that tell."""
+    return len(list(Path(gettempdir()).glob("mooring-outage-*")))
 
 
 def test_one_of_a_server_tells_once_and_when_it_is_over(make: Callable[..., Ground], told: Webhook) -> None:
@@ -120,11 +126,13 @@ def test_who_can_not_be_told_of_its_end_is_told_later(
     ground.error = None
     for _ in range(2):
         ground.turn()
+    assert tellers() == 1, "it is not done yet"
     told.status = 200
     for _ in range(2):
         ground.turn()
     assert [post.json["event"] for post in told.posts] == ["firing", "resolved"]
     assert len({post.json["id"] for post in (*told.refused, told.posts[1])}) == 1
+    assert tellers() == 0
 
 
 def test_who_was_never_told_does_not_hear_of_its_end(make: Callable[..., Ground], told: Webhook) -> None:

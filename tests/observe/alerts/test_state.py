@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 
 import pytest
@@ -177,6 +177,27 @@ def test_a_notice_is_given_to_one_of_those_who_ask_at_once(open_database: OpenDa
     assert len(taken) == len({notice.id for notice in taken}) == 10
 
 
+def test_a_notice_that_is_being_taken_is_taken_by_nobody_else(open_database: OpenDatabase) -> None:
+    one, other = open_database(), open_database()
+    see(one, START, FAILING)
+    taken, go = threading.Event(), threading.Event()
+
+    def take_slowly(connection: Connection) -> Sequence[Notice]:
+        found = notices.take(connection, START)
+        taken.set()
+        go.wait(20)
+        return found
+
+    with ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(one.write_now, take_slowly)
+        assert taken.wait(20)
+        quick = threads.submit(other.write_now, notices.take, START)
+        # SQLite lets nobody else write meanwhile, PostgreSQL passes over what is locked.
+        wait([quick], 1)
+        go.set()
+        assert [len(slow.result(20)), len(quick.result(20))] == [1, 0]
+
+
 def test_what_its_process_died_over_is_tried_again_under_the_same_id(database: Database) -> None:
     see(database, START, FAILING)
     (first,) = database.write_now(notices.take, START)
@@ -213,6 +234,16 @@ def test_nobody_is_told_that_it_is_over_before_that_it_began(database: Database)
     database.write_now(notices.delivered, first.id)
     (second,) = database.write_now(notices.take, START + DELAY)
     assert second.event == "resolved"
+
+
+def test_a_channel_that_fails_holds_no_other_one_back(database: Database) -> None:
+    see(database, START, FAILING, channels=("webhook", "mail"))
+    began = {notice.channel: notice for notice in database.write_now(notices.take, START)}
+    database.write_now(notices.failed, START, began["webhook"], "the webhook answered 500")
+    database.write_now(notices.delivered, began["mail"].id)
+    see(database, START + DELAY, channels=("webhook", "mail"))
+    found = database.write_now(notices.take, START + DELAY)
+    assert sorted((notice.channel, notice.event) for notice in found) == [("mail", "resolved"), ("webhook", "firing")]
 
 
 def test_an_alert_of_a_newer_version_is_shown(database: Database) -> None:
