@@ -80,7 +80,8 @@ class Mailbox:
 
 @contextlib.contextmanager
 def mail_server(certificate: tuple[Path, Path] | None = None, *, at_once: bool = False) -> Iterator[Mailbox]:
-    """SMTP with STARTTLS where it is given a certificate, or with TLS from the start; logins over TLS alone."""
+    """SMTP with STARTTLS where it is given a certificate, or with TLS from the start. Without one it asks for passwords
+    in the clear, as careless ones do."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
     if context and certificate:
         context.load_cert_chain(*certificate)
@@ -138,7 +139,7 @@ class _Dialogue:
         match word:
             case "EHLO":
                 offers = ["STARTTLS"] if self._context and not secure else []
-                offers += ["AUTH PLAIN"] if secure else []
+                offers += ["AUTH PLAIN"] if secure or not self._context else []
                 lines = ["mail.test", *offers]
                 for number, each in enumerate(lines):
                     self._say(f"250{' ' if number == len(lines) - 1 else '-'}{each}")

@@ -56,7 +56,9 @@ def test_a_mail(trusted: tuple[Path, Path], scheme: str, at_once: bool) -> None:
     content = mail.get_content().replace("\r\n", "\n")
     assert "upload: 401\nBcc: x\n\nLook.\n" in content
     assert "Since: 2026-11-" in content
-    assert PASSWORD not in " ".join(mailbox.said[:2])
+    begun = [] if at_once else ["EHLO", "STARTTLS"]
+    words = [line.split()[0].upper() for line in mailbox.said]
+    assert words == [*begun, "EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
 
 
 def test_who_signs_his_certificate_himself_gets_nothing(certificate: tuple[Path, Path]) -> None:
@@ -73,6 +75,12 @@ def test_no_password_goes_in_the_clear(scheme: str) -> None:
     assert mailbox.mails == []
     assert not [line for line in mailbox.said if line.startswith("AUTH")]
     assert PASSWORD not in str(refused.value)
+
+
+def test_without_its_starttls_a_server_gets_nothing() -> None:
+    with mail_server() as mailbox, pytest.raises(Undelivered):
+        send(mailbox, "smtp", alert_mail_username=None)
+    assert not [line for line in mailbox.said if line.upper().startswith("MAIL")]
 
 
 @pytest.mark.parametrize("given", ["Ops <", "<", "a@[b", "a@mail.example\nBcc: b@mail.example"])
