@@ -28,7 +28,7 @@ def select_page(
 
     The ids are found first, so that what `query` counts for each row is counted for the page alone. Raises Invalid.
     """
-    chosen = query.where(*(_field_of(fields, key).condition(test) for key, test in selection.tests))
+    chosen = query.where(*conditions(selection, fields))
     counted = chosen.with_only_columns(func.count(), maintain_column_froms=True)
     total = connection.execute(counted).scalar_one()
     order = [_order_by(fields, key, descends) for key, descends in selection.order or usual]
@@ -58,6 +58,18 @@ def grouped(found: Sequence[RowMapping], by: str) -> Mapping[Any, list[RowMappin
     for row in found:
         groups.setdefault(row[by], []).append(row)
     return groups
+
+
+def conditions(selection: Selection, fields: Mapping[str, Field]) -> list[ColumnElement[bool]]:
+    """What a row has to pass. Raises Invalid."""
+    return [_field_of(fields, key).condition(test) for key, test in selection.tests]
+
+
+def oldest_first(selection: Selection, *names: str) -> bool:
+    """Which way a list goes that is sorted by time alone, under any of these names. Raises Invalid."""
+    if len(selection.order) > 1 or any(field_name(key) not in names for key, _ in selection.order):
+        raise Invalid(f"This list is sorted by {names[0]} or -{names[0]}.")
+    return any(not descends for _, descends in selection.order)
 
 
 def _field_of(fields: Mapping[str, Field], key: str) -> Field:

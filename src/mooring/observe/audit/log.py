@@ -10,10 +10,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from mooring.cluster.clock import DAY
-from mooring.database import selection
+from mooring.database import pages, selection
 from mooring.database.pages import Page
 from mooring.database.selection import Field, Selection
-from mooring.errors import Invalid
 from mooring.observe.audit.tables import audit_log
 
 P = ParamSpec("P")
@@ -89,25 +88,13 @@ FIELDS: dict[str, Field] = {
 
 def page(connection: Connection, selected: Selection, *where: ColumnElement[bool]) -> Page:
     """The newest first, unless the order is another; by time, which is how the ids go. Raises Invalid."""
-    conditions = [*where, *(_field(key).condition(test) for key, test in selected.tests)]
-    some = select(audit_log.c.id).where(*conditions).limit(MOST_COUNTED).subquery()
+    asked = [*where, *pages.conditions(selected, FIELDS)]
+    some = select(audit_log.c.id).where(*asked).limit(MOST_COUNTED).subquery()
     total = connection.execute(select(func.count()).select_from(some)).scalar_one()
-    order = audit_log.c.id.asc() if _ascends(selected) else audit_log.c.id.desc()
-    found = select(audit_log).where(*conditions).order_by(order)
+    order = audit_log.c.id.asc() if pages.oldest_first(selected, "op_time", "id") else audit_log.c.id.desc()
+    found = select(audit_log).where(*asked).order_by(order)
     rows = connection.execute(found.limit(selected.size).offset((selected.page - 1) * selected.size)).mappings().all()
     return Page(rows, int(total))
-
-
-def _ascends(selected: Selection) -> bool:
-    if any(key not in ("op_time", "id") for key, _ in selected.order) or len(selected.order) > 1:
-        raise Invalid("The audit log is sorted by op_time or -op_time.")
-    return any(not descends for _, descends in selected.order)
-
-
-def _field(key: str) -> Field:
-    if key not in FIELDS:
-        raise Invalid(f"The audit log can't be queried by {key[:40]!r}; it can by {', '.join(FIELDS)}.")
-    return FIELDS[key]
 
 
 def remove_old(connection: Connection, now: int, days: int) -> int:

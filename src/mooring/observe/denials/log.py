@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func
 
 from mooring.cluster.clock import DAY
 from mooring.database import rows
+from mooring.database.pages import conditions, oldest_first
 from mooring.database.selection import AnyOf, Exact, Field, Range, Selection, Test, microseconds, text
 from mooring.errors import Invalid
 from mooring.observe.denials.record import earliest, latest
@@ -82,24 +83,12 @@ def page(
     """One row more than a page, if there are as many, from behind the row with the id `after` on. Newest first, unless
     the order is by time ascending. Raises Invalid.
     """
-    ascends = _ascends(selection)
-    conditions = [_field(key).condition(test) for key, test in selection.tests]
+    ascends = oldest_first(selection, "time")
+    asked = conditions(selection, FIELDS)
     if after:
-        conditions.append(denials.c.id > after if ascends else denials.c.id < after)
-    found = select(denials).where(*where, *conditions).order_by(denials.c.id if ascends else denials.c.id.desc())
+        asked.append(denials.c.id > after if ascends else denials.c.id < after)
+    found = select(denials).where(*where, *asked).order_by(denials.c.id if ascends else denials.c.id.desc())
     return connection.execute(found.limit(selection.size + 1)).mappings().all()
-
-
-def _ascends(selection: Selection) -> bool:
-    if any(key != "time" for key, _ in selection.order) or len(selection.order) > 1:
-        raise Invalid("Denials are sorted by time or -time.")
-    return any(not descends for _, descends in selection.order)
-
-
-def _field(key: str) -> Field:
-    if key not in FIELDS:
-        raise Invalid(f"Denials can't be queried by {key[:40]!r}; they can by {', '.join(FIELDS)}.")
-    return FIELDS[key]
 
 
 def _exact(column: ColumnElement[Any]) -> Field:
