@@ -2,14 +2,14 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from mooring.egress.client import Policy
+from mooring.egress.client import Policy, tls
 
 PATIENCE_SECONDS: Final = 10.0
 
@@ -31,29 +31,20 @@ async def shown(url: str, policy: Policy) -> Certificate | None:
     that keeps private addresses out, which is not looked at here.
     """
     parts = urlsplit(url)
-    host = parts.hostname or ""
     if not policy.private:
         raise ValueError("only servers that an operator named are asked so")
-    place = host, parts.port or 443
-    trusting = ssl.create_default_context(cafile=str(policy.authority) if policy.authority else None)
+    place = parts.hostname or "", parts.port or 443
     try:
-        return _read(await _handshake(place, trusting), "")
+        return _read(await _handshake(place, tls(replace(policy, verify=True))), "")
     except ssl.SSLCertVerificationError as error:
         refused = error.verify_message or str(error)
     except (OSError, ValueError):
         return None
     try:
-        return _read(await _handshake(place, _trusting_anybody()), refused)
+        # To read what is refused: nothing is sent.
+        return _read(await _handshake(place, tls(replace(policy, verify=False))), refused)
     except (OSError, ValueError):
         return Certificate(refused=refused)
-
-
-def _trusting_anybody() -> ssl.SSLContext:
-    """To read a certificate that is refused: nothing is sent."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _handshake(place: tuple[str, int], context: ssl.SSLContext) -> bytes | None:

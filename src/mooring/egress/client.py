@@ -69,7 +69,7 @@ class Egress:
     async def __aenter__(self) -> Self:
         resolver = None if self._policy.private else PublicResolver()
         connector = aiohttp.TCPConnector(
-            resolver=resolver, ssl=_tls(self._policy), force_close=not self._policy.keep_alive, limit=32
+            resolver=resolver, ssl=tls(self._policy), force_close=not self._policy.keep_alive, limit=32
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -155,7 +155,7 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(chunks)[:limit]
 
 
-def _tls(policy: Policy) -> ssl.SSLContext:
+def tls(policy: Policy) -> ssl.SSLContext:
     """Raises ConfigurationError when the file of certificates can't be read."""
     if policy.context is not None:
         return policy.context
