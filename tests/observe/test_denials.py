@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,8 @@ class Flaky:
 
     real: Database
     away: str = ""
+    meanwhile: Callable[[], None] = lambda: None
+    """Called once a transaction is done, before whoever waits for it knows."""
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.real.read(transaction, *args, **kwargs)
@@ -61,6 +63,7 @@ class Flaky:
         if self.away == "before":
             raise Unavailable
         done = await self.real.write(transaction, *args, **kwargs)
+        self.meanwhile()
         if self.away == "after":
             raise Unavailable
         return done
@@ -187,6 +190,15 @@ def test_a_database_that_is_away_for_hours_costs_bounded_memory_and_no_count(dat
     flush(recorder, database)
     assert recorder.waiting == 0
     assert database.read_now(counted) == {"no_permission": noted}
+
+
+def test_what_is_refused_while_its_row_is_written_is_counted(database: Database) -> None:
+    recorder = Recorder("r-1", Time(), Limits(samples=0))
+    recorder.note(refused(), "request-1", asked())
+    flush(recorder, Flaky(database, meanwhile=lambda: recorder.note(refused(), "request-2", asked())))
+    assert recorder.waiting == 1
+    flush(recorder, database)
+    assert database.read_now(counted) == {"no_permission": 2}
 
 
 def test_a_count_that_was_written_late_takes_nothing_back(database: Database) -> None:
