@@ -9,6 +9,7 @@ import typer
 from mooring.assembly import Parts
 from mooring.cli.opened import opened
 from mooring.cli.options import Config, Data
+from mooring.doctor.texts import counted
 from mooring.registry.audit import audit, orphans
 from mooring.registry.collection import Collected
 
@@ -32,7 +33,7 @@ def check(
     with opened(config, data) as parts:
         faults = asyncio.run(_check(parts, read_bytes=not quick))
     if faults:
-        print(f"{faults} faults.")
+        print(f"{counted(faults, 'fault')}.")
         sys.exit(1)
     print("No faults.")
 
