@@ -228,8 +228,8 @@ def test_a_new_project_does_not_see_what_its_name_saw_before(site: Site) -> None
 
 
 def test_an_odd_request_leaves_a_row_that_can_be_read(site: Site) -> None:
-    reply = site.run(
-        site.asking_raw("POST", "/v2/\ud800\x00/app/blobs/uploads/", b"", [(b"user-agent", bytes(range(1, 256)))])
-    )
-    assert reply.status in (400, 401)
-    found(site, "")
+    odd = [(b"user-agent", bytes(range(1, 256))), (b"authorization", b"Basic " + b64encode(b"b\xffb\0:wrong"))]
+    reply = site.run(site.asking_raw("GET", "/api/v2.0/projects/\x1b\x00", b"", odd))
+    assert reply.status == 401
+    (row,) = found(site, f"request_id={number(reply)}")
+    assert row["path"] == "/api/v2.0/projects/\ufffd\ufffd"

@@ -44,6 +44,7 @@ def test_alertmanager_knows_every_alert_that_it_holds_back() -> None:
     rules = yaml.safe_load((SHIPPED / "alertmanager.yml").read_text())["inhibit_rules"]
     matchers = [matcher for rule in rules for matcher in (*rule["source_matchers"], *rule["target_matchers"])]
     named = {name for matcher in matchers for name in matcher.partition("=")[2].strip('~ "').split("|")}
+    assert named
     assert named <= set(ALERTS)
 
 

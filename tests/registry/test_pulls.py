@@ -4,9 +4,11 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, event, insert, select
 
 from mooring.database.sqlite import SQLite
+from mooring.errors import Unavailable
 from mooring.registry.manifest_index import StoredManifest
 from mooring.registry.pulls import Pulls
 from mooring.registry.tables import repositories
@@ -22,6 +24,24 @@ def make(connection: Connection) -> None:
 
 def counted(connection: Connection) -> int:
     return int(connection.execute(select(repositories.c.pull_count).where(repositories.c.id == 7)).scalar_one())
+
+
+def test_a_pull_that_could_not_be_written_is_counted_the_next_time(tmp_path: Path) -> None:
+    def away(*_call: object) -> None:
+        raise Unavailable
+
+    with Site(tmp_path) as site:
+        site.write(make)
+        database, pulls = site.parts.database, Pulls()
+        assert isinstance(database, SQLite)
+        pulls.note(MANIFEST, None, 1)
+        event.listen(database.engine, "before_cursor_execute", away)
+        with pytest.raises(Unavailable):
+            site.run(pulls.flush(database))
+        event.remove(database.engine, "before_cursor_execute", away)
+        pulls.note(MANIFEST, None, 2)
+        site.run(pulls.flush(database))
+        assert site.read(counted) == 2
 
 
 def test_a_pull_that_is_being_written_at_the_end_is_counted_once(tmp_path: Path) -> None:
