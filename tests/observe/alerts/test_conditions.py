@@ -70,6 +70,8 @@ def test_a_store_that_nobody_reaches(site: Site) -> None:
     for name in ("registry-1/1-a", "registry-1/2-a"):
         site.write(heartbeat.beat, site.now, name, away)
     assert found(site)["store_failing", ""] == "No replica reaches the store: away"
+    site.write(heartbeat.beat, site.now, "worker-1/1-c", Pulse(ready=True, role=heartbeat.WORKER))
+    assert ("store_failing", "") in found(site), "a worker serves nobody"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def test_a_store_that_nobody_reaches(site: Site) -> None:
 def test_a_clock_that_is_off(site: Site, offset: int, error: int, says: str) -> None:
     pulse = Pulse(ready=True, clock_offset=offset * SECOND, clock_error=error * SECOND)
     site.write(heartbeat.beat, site.now, "registry-2/1-b", pulse)
+    site.write(heartbeat.beat, site.now, "registry-2/2-b", READY)
     ((key, text),) = found(site).items()
     assert key == ("clock_off", "registry-2")
     assert says in text
