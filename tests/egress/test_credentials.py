@@ -76,6 +76,12 @@ def test_no_login_in_the_file(tmp_path: Path, auths: dict[str, Any]) -> None:
     assert kept(tmp_path, {"auths": auths}) is None
 
 
+@pytest.mark.parametrize("config", [{"credHelpers": "test"}, {"auths": [NAME], "credsStore": "test"}, {"auths": 1}])
+def test_a_file_of_another_shape_holds_no_login(tmp_path: Path, helper: Path, config: dict[str, Any]) -> None:
+    helper.write_text(json.dumps({"Username": "ci", "Secret": "a password"}))
+    assert kept(tmp_path, config) is None
+
+
 def test_a_password_is_shown_in_a_header_and_an_identity_token_in_a_form() -> None:
     scopes = ("repository:a:pull", "repository:b:push")
     plain = token_request(Credentials("ci", "secret", "test"), "registry", scopes)

@@ -77,13 +77,13 @@ def from_docker(url: str, environment: Mapping[str, str] = os.environ) -> Creden
         return None
     if not isinstance(config, dict):
         return None
-    names = _names(url)
-    helpers = config.get("credHelpers") or {}
-    for name in names:
-        helper = helpers.get(name) or (config.get("credsStore") if name in (config.get("auths") or {}) else None)
+    given = (config.get(part) for part in ("credHelpers", "auths"))
+    helpers, logins = (part if isinstance(part, dict) else {} for part in given)
+    for name in _names(url):
+        helper = helpers.get(name) or (config.get("credsStore") if name in logins else None)
         if helper and (found := _from_helper(str(helper), name)):
             return found
-        entry = (config.get("auths") or {}).get(name)
+        entry = logins.get(name)
         if isinstance(entry, dict) and (found := _from_entry(entry, directory)):
             return found
     return None
