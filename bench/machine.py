@@ -12,7 +12,7 @@ from statistics import median
 from bench.content import BLOCK, MIB
 from bench.rates import client
 
-PACKAGES = ("granian", "uvloop", "sqlalchemy", "pysqlite3")
+PACKAGES = ("httptools", "uvloop", "sqlalchemy", "pysqlite3")
 
 
 def facts(directory: Path) -> list[str]:

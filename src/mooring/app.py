@@ -8,7 +8,7 @@ from functools import partial
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from mooring.access import challenge
 from mooring.access.token_endpoint import TokenEndpoint
@@ -18,29 +18,44 @@ from mooring.api.parts import Parts as ApiParts
 from mooring.assembly import Parts, assemble
 from mooring.cluster.gate import Gate
 from mooring.errors import MethodNotAllowed, MooringError, NotFound
-from mooring.http.ahead import ReceivingAhead
 from mooring.http.edge import Edge
+from mooring.http.prepared import Answer, Headers
 from mooring.jobs.periodic import Rounds
 from mooring.observe import logs
 from mooring.presence import join, leave, ours, serving
 from mooring.refusals import Reason, Refused
 from mooring.registry.endpoints.application import RegistryApplication
+from mooring.registry.endpoints.quick import QuickReads
 from mooring.registry.images import Images
+from mooring.server.serving import Served
 from mooring.settings import Settings, load
 from mooring.web.landing import landing
 
 
-def create() -> ASGIApp:
+def create() -> Served:
     """The entry of each worker process, which ends here with a message when it can't serve."""
     try:
         settings = load()
         logs.configure(settings.log_level, settings.log_format)
-        return ReceivingAhead(application(assemble(settings)))
+        return served(assemble(settings))
     except MooringError as error:
         sys.exit(f"mooring: {error.text}")
 
 
-def application(parts: Parts) -> ASGIApp:
+def served(parts: Parts) -> Served:
+    edge, look = application(parts), parts.database.look
+    if look is None:
+        return Served(edge)
+    reads = QuickReads(parts.registry, look)
+
+    def quick(method: str, path: str, headers: Headers) -> Answer | None:
+        # A replica that is not one of the cluster's says so by the gate.
+        return None if parts.readiness.wrong() else edge.quick(reads, method, path, headers)
+
+    return Served(edge, quick)
+
+
+def application(parts: Parts) -> Edge:
     registry = RegistryApplication(parts.registry)
     management = management_api(api_parts(parts))
     # A router and not a Starlette application: that one would answer 500 for what the edge explains.

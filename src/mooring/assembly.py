@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mooring import background
+from mooring.access.admissions import Admissions
 from mooring.access.authorizer import Authorizer
 from mooring.access.caller import Callers
 from mooring.access.epoch import Epoch
@@ -123,7 +124,16 @@ def assemble(settings: Settings) -> Parts:
         authorizer=authorizer,
         collector=collector,
         registry=Registry(
-            database, store, clock, configuration, callers, authorizer, standing.visible, Hashes(), Pulls()
+            database,
+            store,
+            clock,
+            configuration,
+            callers,
+            authorizer,
+            Admissions(epoch, clock),
+            standing.visible,
+            Hashes(),
+            Pulls(),
         ),
         prober=prober,
         watchman=watchman,

@@ -88,6 +88,12 @@ class UriTooLong(MooringError):
     message = "The address is longer than the limit."
 
 
+class HeadTooLarge(MooringError):
+    status = 431
+    code = "HEADERS_TOO_LARGE"
+    message = "The request's headers are larger, or more, than the limit."
+
+
 class TooSlow(MooringError):
     status = 408
     code = "REQUEST_TIMEOUT"

@@ -1,26 +1,42 @@
 """The processes of one server: workers that come back whatever happens to them, and none that outlives it."""
 
+import asyncio
 import ctypes
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable
+from importlib import import_module
+from multiprocessing import connection
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from typing import Any
 
-from granian import _signals
-from granian._granian import WorkerSignal
-from granian.log import logger
-from granian.server.mp import MPServer, WorkerProcess
+import structlog
+import uvloop
 
 from mooring.observe.metrics_directory import VARIABLE, forget_gauges
+from mooring.server.worker import serve
 
 YOUNG_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
+KILL_AFTER_SECONDS = 60.0
 MOST_FALSE_STARTS = 5
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGTERM, signal.SIGINT)
+log = structlog.get_logger("mooring")
+
+
+def run_worker(entry: str, listener: socket.socket) -> None:
+    """What each worker process runs: what `module:function` makes."""
+    # Ctrl-C is for the supervisor alone.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    module, _, create = entry.partition(":")
+    served = getattr(import_module(module), create)()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(served, listener))
 
 
 def end_with_parent() -> None:
@@ -36,92 +52,99 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def heed_signals(_loop: object) -> WorkerSignal:
-    """Granian's `set_loop_signals`, for a worker: SIGTERM counts whenever it comes, and however often.
+class Worker:
+    """One of the processes, and when it was started."""
 
-    Granian's own hears nothing between the loop's start-up and its serving, and stands still for ever at the third one
-    (a service manager and the supervisor may each send one). Ctrl-C is for the supervisor alone.
-    """
-    ending = WorkerSignal()
-    asked = False
+    def __init__(self, spawning: SpawnContext, entry: str, listener: socket.socket) -> None:
+        self.process: SpawnProcess = spawning.Process(target=run_worker, args=(entry, listener))
+        self._born = time.monotonic()
+        self.process.start()
 
-    def end(*_: object) -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
-            ending.set()
-
-    signal.signal(signal.SIGTERM, end)
-    return ending
+    @property
+    def is_old(self) -> bool:
+        return time.monotonic() - self._born > YOUNG_SECONDS
 
 
-class Supervisor(MPServer):
-    """Granian's, but it gives no server up because workers were killed, and forgets none that died together.
+class Supervisor:
+    """Keeps as many workers as there should be, until SIGTERM or SIGINT; gives up only where none can start."""
 
-    Granian ends when one worker dies twice within 5.5 seconds, as under the kernel's out-of-memory killer, and takes
-    the death of a second worker for handled when it comes in while the first one is.
-    """
+    def __init__(self, entry: str, listener: socket.socket, workers: int) -> None:
+        self._entry = entry
+        self._listener = listener
+        # A forked worker would share what this process has open, and find prometheus_client set up for one process.
+        self._spawning = multiprocessing.get_context("spawn")
+        self._signals, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._ending = False
+        self._workers: list[Worker | None] = [None] * workers
+        self._due: dict[int, float] = dict.fromkeys(range(workers), 0.0)
+        """When each missing worker is to be started."""
+        self._false_starts = 0
+        """Workers in a row that ended by themselves before they were of any use."""
+        self._young_deaths = 0
 
-    _false_starts = 0
-    """Workers in a row that ended by themselves before they were of any use."""
-    _young_deaths = 0
-
-    @staticmethod
-    def _spawn_asgi_lifespan_worker(*arguments: Any) -> None:
-        """What each worker process runs."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        end_with_parent()
-        _signals.set_loop_signals = heed_signals
-        MPServer._spawn_asgi_lifespan_worker(*arguments)
-
-    def _serve_loop(self, spawn_target: Callable[..., None], target_loader: Callable[..., Any]) -> None:
-        due: dict[int, float] = {}
-        while True:
-            self.main_loop_interrupt.wait(max(0.0, min(due.values()) - time.monotonic()) if due else None)
-            # Before looking: whatever happens from now on wakes the next wait.
-            self.main_loop_interrupt.clear()
-            if self.interrupt_signal:
-                return
-            if self.reload_signal:
-                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
-            while self.interrupt_children:
-                index = self.interrupt_children.pop()
-                if directory := os.environ.get(VARIABLE):
-                    forget_gauges(Path(directory), self.wrks[index].inner.pid)
-                due[index] = time.monotonic() + self._pause(index)
-            if self._false_starts >= MOST_FALSE_STARTS and not self._one_serves():
-                logger.error("No worker can start, giving up")
-                self.interrupt_children.append(0)
-                return
-            for index in [index for index, at in due.items() if at <= time.monotonic()]:
-                del due[index]
-                self._respawn_workers([index], spawn_target, target_loader)
-
-    def shutdown(self, exit_code: int = 0) -> None:
-        if self.interrupt_signal:
-            # Ctrl-C reaches the workers too: that they end by it is no failure.
-            for worker in self.wrks:
-                worker.interrupt_by_parent = True
-            self.interrupt_children.clear()
+    def run(self) -> int:
+        """The exit code."""
+        for number in ENDING:
+            signal.signal(number, self._end)
+        host, port = self._listener.getsockname()[:2]
+        log.info("serving", host=host, port=port, workers=len(self._workers))
         try:
-            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
-        except SystemExit:
-            # A worker that was killed just before may be reported only now.
-            if exit_code or not self.interrupt_signal:
-                raise
+            while not self._ending:
+                self._start_due()
+                self._wait()
+                self._bury()
+                if self._false_starts >= MOST_FALSE_STARTS and not self._one_serves():
+                    log.error("no_worker_can_start")
+                    return 1
+            return 0
+        finally:
+            self._stop()
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
+        os.write(self._wake, b"!")
+
+    def _start_due(self) -> None:
+        for index in [index for index, at in self._due.items() if at <= time.monotonic()]:
+            del self._due[index]
+            self._workers[index] = Worker(self._spawning, self._entry, self._listener)
+
+    def _wait(self) -> None:
+        """Until a worker ends, a signal comes or one is due."""
+        patience = max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+        ends = [worker.process.sentinel for worker in self._workers if worker is not None]
+        connection.wait([self._signals, *ends], patience)
+
+    def _bury(self) -> None:
+        for index, worker in enumerate(self._workers):
+            if worker is None or worker.process.is_alive():
+                continue
+            log.warning("worker_ended", pid=worker.process.pid, exit_code=worker.process.exitcode)
+            if directory := os.environ.get(VARIABLE):
+                forget_gauges(Path(directory), worker.process.pid)
+            self._due[index] = time.monotonic() + self._pause(worker)
+            self._workers[index] = None
+
+    def _pause(self, worker: Worker) -> float:
+        """Seconds before a dead worker's successor starts: none, unless more died young than there are."""
+        killed = (worker.process.exitcode or 0) < 0
+        self._false_starts = 0 if worker.is_old or killed else self._false_starts + 1
+        self._young_deaths = 0 if worker.is_old else self._young_deaths + 1
+        return PAUSE_SECONDS if self._young_deaths > len(self._workers) else 0.0
 
     def _one_serves(self) -> bool:
-        return any(worker.inner.is_alive() and _age(worker) > YOUNG_SECONDS for worker in self.wrks)
+        return any(worker is not None and worker.is_old for worker in self._workers)
 
-    def _pause(self, index: int) -> float:
-        """Seconds before a dead worker's successor starts: none, unless more died young than there are."""
-        worker = self.wrks[index]
-        old = _age(worker) > YOUNG_SECONDS
-        killed = (worker.inner.exitcode or 0) < 0
-        self._false_starts = 0 if old or killed else self._false_starts + 1
-        self._young_deaths = 0 if old else self._young_deaths + 1
-        return PAUSE_SECONDS if self._young_deaths > self.workers else 0.0
-
-
-def _age(worker: WorkerProcess) -> float:
-    return time.monotonic() - worker.birth
+    def _stop(self) -> None:
+        """Nobody is let in any more; who is in is served to the end."""
+        self._listener.close()
+        running = [worker.process for worker in self._workers if worker is not None]
+        for process in running:
+            process.terminate()
+        until = time.monotonic() + KILL_AFTER_SECONDS
+        for process in running:
+            process.join(max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                log.warning("worker_killed", pid=process.pid, after_seconds=KILL_AFTER_SECONDS)
+                process.kill()
+                process.join()

@@ -16,15 +16,16 @@ from mooring.http.edge import Edge
 from mooring.jobs.periodic import Rounds
 from mooring.observe import logs
 from mooring.presence import beat, leave, living
+from mooring.server.serving import Served
 from mooring.settings import load
 
 
-def create() -> ASGIApp:
+def create() -> Served:
     """The entry of the process, which ends here with a message when it can't work."""
     try:
         settings = load()
         logs.configure(settings.log_level, settings.log_format)
-        return application(assemble(settings))
+        return Served(application(assemble(settings)))
     except MooringError as error:
         sys.exit(f"mooring: {error.text}")
 

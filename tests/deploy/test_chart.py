@@ -225,7 +225,7 @@ def test_a_rolling_update_takes_no_replica_away_before_its_successor_is_ready() 
 
 @pytest.mark.parametrize("drain", [5, 30])
 def test_a_stopping_pod_drains_and_has_time_for_its_last_requests(drain: int) -> None:
-    from mooring.cli.serve import KILL_AFTER_SECONDS
+    from mooring.processes import KILL_AFTER_SECONDS
 
     pod = server(render(changes={"shutdown": {"drainSeconds": drain}}))["template"]["spec"]
     assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", str(drain)]

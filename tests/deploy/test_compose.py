@@ -110,7 +110,7 @@ def test_the_replicas_run_with_the_least_rights(model: Model) -> None:
 
 
 def test_a_stopping_replica_has_time_for_its_last_requests(model: Model) -> None:
-    from mooring.cli.serve import KILL_AFTER_SECONDS
+    from mooring.processes import KILL_AFTER_SECONDS
 
     grace = re.fullmatch(r"1m(\d+)s", model["services"]["mooring-1"]["stop_grace_period"])
     assert grace is not None

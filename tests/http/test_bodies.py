@@ -1,4 +1,4 @@
-"""Bodies on their way: received ahead and in order, sent to nobody who left, each wait bounded."""
+"""Bodies on their way: sent to nobody who left, each wait bounded."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -7,7 +7,6 @@ import pytest
 from starlette.types import Message
 
 from mooring.errors import ClientGone
-from mooring.http.ahead import FRAMES, Frames
 from mooring.http.body import send_body
 from mooring.http.patience import Patience
 
@@ -18,44 +17,17 @@ LEFT: Message = {"type": "http.disconnect"}
 LAST: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
-def frame(number: int) -> Message:
-    return {"type": "http.request", "body": b"%d" % number, "more_body": True}
-
-
 class Server:
-    """The server's side of one request: hands over messages in the order of the calls, as Granian does."""
+    """The server's side of one request: hands over messages in the order of the calls."""
 
     def __init__(self, *messages: Message) -> None:
-        self.asked = 0
         self._messages = list(messages)
 
     def receive(self) -> asyncio.Future[Message]:
-        self.asked += 1
         answer = asyncio.get_running_loop().create_future()
         if self._messages:
             answer.set_result(self._messages.pop(0))
         return answer
-
-
-async def test_frames_keep_their_order() -> None:
-    frames = Frames(Server(*map(frame, range(50)), LAST).receive)
-    assert [await frames.receive() for _ in range(51)] == [*map(frame, range(50)), LAST]
-
-
-async def test_nothing_is_asked_for_before_it_is_wanted() -> None:
-    server = Server(*map(frame, range(50)))
-    frames = Frames(server.receive)
-    assert server.asked == 0
-    await frames.receive()
-    assert server.asked == FRAMES
-
-
-async def test_what_comes_behind_a_broken_body_does_not_make_it_whole() -> None:
-    server = Server(frame(0), LEFT, LAST, LAST)
-    frames = Frames(server.receive)
-    assert [await frames.receive(), await frames.receive()] == [frame(0), LEFT]
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(frames.receive(), 0.05)
 
 
 class Blob:

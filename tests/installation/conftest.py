@@ -1,5 +1,6 @@
 """Data directories in every state, and what `mooring` says to each."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -59,6 +60,6 @@ def mooring(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         out, err = capfd.readouterr()
         return Said(int(ended.value.code or 0), out, err)
 
-    monkeypatch.setattr(serve, "run", lambda _settings, _config: sys.exit(0))
-    monkeypatch.setattr(serve, "require_free", lambda _settings: None)
+    monkeypatch.setattr(serve, "run", lambda _settings, _config, _listener: sys.exit(0))
+    monkeypatch.setattr(serve, "listening", lambda _settings: contextlib.nullcontext())
     return run

@@ -53,6 +53,7 @@ class Flaky:
 
     real: Database
     away: str = ""
+    look = None
     meanwhile: Callable[[], None] = lambda: None
     """Called once a transaction is done, before whoever waits for it knows."""
 

@@ -9,12 +9,9 @@ from sqlalchemy import Connection, event, insert, select
 
 from mooring.database.sqlite import SQLite
 from mooring.errors import Unavailable
-from mooring.registry.manifest_index import StoredManifest
 from mooring.registry.pulls import Pulls
 from mooring.registry.tables import repositories
 from tests.http.site import Site
-
-MANIFEST = StoredManifest._make([1, 7, *([""] * (len(StoredManifest._fields) - 2))])
 
 
 def make(connection: Connection) -> None:
@@ -34,12 +31,12 @@ def test_a_pull_that_could_not_be_written_is_counted_the_next_time(tmp_path: Pat
         site.write(make)
         database, pulls = site.parts.database, Pulls()
         assert isinstance(database, SQLite)
-        pulls.note(MANIFEST, None, 1)
+        pulls.note(1, 7, None, 1)
         event.listen(database.engine, "before_cursor_execute", away)
         with pytest.raises(Unavailable):
             site.run(pulls.flush(database))
         event.remove(database.engine, "before_cursor_execute", away)
-        pulls.note(MANIFEST, None, 2)
+        pulls.note(1, 7, None, 2)
         site.run(pulls.flush(database))
         assert site.read(counted) == 2
 
@@ -57,7 +54,7 @@ def test_a_pull_that_is_being_written_at_the_end_is_counted_once(tmp_path: Path)
         database, pulls = site.parts.database, Pulls()
         assert isinstance(database, SQLite)
         event.listen(database.engine, "before_cursor_execute", hold)
-        pulls.note(MANIFEST, None, 1)
+        pulls.note(1, 7, None, 1)
 
         async def end() -> None:
             flushing = asyncio.ensure_future(pulls.flush(database))

@@ -1,7 +1,9 @@
-"""Where a server listens, and whether it can."""
+"""Where a server listens."""
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from mooring.errors import ConfigurationError
@@ -18,21 +20,29 @@ def address(settings: Settings) -> str:
     return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
-def require_free(settings: Settings) -> None:
-    """Raises ConfigurationError.
-
-    The server shares a port with any other that does (SO_REUSEPORT, for its workers): two registries on one port
-    would each get a part of the requests, and nobody would be told.
-    """
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The address, taken; it is the workers who begin to listen. Raises ConfigurationError."""
     host, port = settings.host, settings.port
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            text = f"The address {host} port {port} is in use by another program. Give --port another one."
-        else:
-            text = f"Mooring can't listen on {host} port {port}: {error.strerror}."
-        raise ConfigurationError(text) from error
+        raise _explained(error, settings) from error
+    with listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+        except OSError as error:
+            raise _explained(error, settings) from error
+        listener.setblocking(False)
+        yield listener
+
+
+def _explained(error: OSError, settings: Settings) -> ConfigurationError:
+    host, port = settings.host, settings.port
+    if error.errno == errno.EADDRINUSE:
+        return ConfigurationError(
+            f"The address {host} port {port} is in use by another program. Give --port another one."
+        )
+    return ConfigurationError(f"Mooring can't listen on {host} port {port}: {error.strerror}.")

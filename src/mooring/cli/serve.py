@@ -1,16 +1,14 @@
 """`mooring serve`, `mooring worker` and `mooring migrate`."""
 
-import multiprocessing
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from granian.constants import Interfaces, Loops, RuntimeModes
-from granian.log import LogLevels
 
-from mooring.cli.listening import address, require_free
+from mooring.cli.listening import address, listening
 from mooring.cli.options import Config, Data
 from mooring.cluster import naming
 from mooring.database import schema
@@ -22,8 +20,6 @@ from mooring.observe import logs
 from mooring.observe.metrics_directory import VARIABLE, metrics_directory
 from mooring.processes import Supervisor
 from mooring.settings import CONFIG_VARIABLE, Settings, load
-
-KILL_AFTER_SECONDS = 60
 
 
 def serve(
@@ -45,8 +41,7 @@ def serve(
 ) -> None:
     """Run the registry. The first start makes everything it needs."""
     settings = load(config, host=host, port=port, workers=workers, data=data)
-    with held(settings):
-        require_free(settings)
+    with held(settings), listening(settings) as listener:
         try:
             greet(settings, install(settings))
         except Foreign as error:
@@ -56,7 +51,7 @@ def serve(
             print(
                 f"mooring: {error.text}\nThis replica is not ready until that is mended.", file=sys.stderr, flush=True
             )
-        run(settings, config)
+        run(settings, config, listener)
 
 
 def work(
@@ -77,10 +72,10 @@ def work(
             "Give MOORING_DATABASE_URL the address of a PostgreSQL."
         )
     settings = settings.model_copy(update={"port": settings.worker_port, "workers": 1})
-    require_free(settings)
-    wait_until_installed(settings)
-    print(f"Mooring works in the background. http://{address(settings)}/readyz says whether it can.", flush=True)
-    run(settings, config, "mooring.worker:create")
+    with listening(settings) as listener:
+        wait_until_installed(settings)
+        print(f"Mooring works in the background. http://{address(settings)}/readyz says whether it can.", flush=True)
+        run(settings, config, listener, "mooring.worker:create")
 
 
 def migrate(
@@ -136,31 +131,16 @@ def greet(settings: Settings, installed: Installed, *, started: bool = True) -> 
         print(f"  docker push {place}/library/IMAGE", flush=True)
 
 
-def run(settings: Settings, config: Path | None, application: str = "mooring.app:create") -> None:
-    """Serve until SIGINT or SIGTERM, then finish the requests in flight."""
+def run(
+    settings: Settings, config: Path | None, listener: socket.socket, application: str = "mooring.app:create"
+) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests in flight. Raises typer.Exit where no worker starts."""
     _hand_down(settings, config)
-    # A forked worker would share what this process has open, and find prometheus_client set up for one process.
-    multiprocessing.set_start_method("spawn", force=True)
+    logs.configure(settings.log_level, settings.log_format)
     with metrics_directory() as metrics:
         os.environ[VARIABLE] = str(metrics)
-        Supervisor(
-            application,
-            factory=True,
-            address=settings.host,
-            port=settings.port,
-            interface=Interfaces.ASGI,
-            workers=settings.workers,
-            loop=Loops.uvloop,
-            runtime_mode=RuntimeModes.st,  # the order of frames depends on it: see http/ahead.py
-            respawn_failed_workers=True,
-            respawn_interval=0.1,
-            workers_kill_timeout=KILL_AFTER_SECONDS,
-            backlog=2048,
-            log_level=LogLevels(settings.log_level),
-            log_dictconfig=logs.server_lines(settings.log_format),
-            log_access=False,
-            websockets=False,
-        ).serve()
+        if code := Supervisor(application, listener, settings.workers).run():
+            raise typer.Exit(code)
 
 
 def _hand_down(settings: Settings, config: Path | None) -> None:

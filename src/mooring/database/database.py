@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from mooring.database.lookup import Lookup
 from mooring.measuring import Observe
 
 P = ParamSpec("P")
@@ -13,6 +14,12 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
 Transaction = Callable[Concatenate[Connection, P], T]
+
+
+class Looking(Protocol):
+    """Raises Unavailable when the database can't answer."""
+
+    def __call__(self, lookup: Lookup[T], *values: str | int) -> T: ...
 
 
 class Database(Protocol):
@@ -35,6 +42,11 @@ class Database(Protocol):
 
     def observed_by(self, observe: Observe) -> None:
         """Tell how long what `read` and `write` have done in a thread took."""
+        ...
+
+    @property
+    def look(self) -> Looking | None:
+        """Looks up a row on the event loop itself, where that waits for nobody; None where every look has to wait."""
         ...
 
     def connections(self) -> tuple[int, int]:

@@ -105,6 +105,8 @@ class PostgreSQL:
     def observed_by(self, observe: Observe) -> None:
         self._observe = observe
 
+    look = None
+
     def connections(self) -> tuple[int, int]:
         return in_use(self.engine), THREADS + SPARE_CONNECTIONS
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pysqlite3.dbapi2 as driver
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -58,7 +58,7 @@ class SQLite:
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if isinstance(transaction, Lookup):
-            found: T = self._look(transaction, args)
+            found: T = self.look(transaction, *cast("Values", args))
             return found
         if getattr(transaction, "short", False):
             with translated_errors():
@@ -105,13 +105,13 @@ class SQLite:
             self._loop_connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         return self._loop_connection
 
-    def _look(self, lookup: Lookup[T], values: Values) -> T:
+    def look(self, lookup: Lookup[T], *values: str | int) -> T:
         """On the event loop, by a statement that the driver keeps prepared."""
         text = self._texts.get(lookup)
         if text is None:
             text = self._texts[lookup] = lookup.text(self.engine.dialect)
         try:
-            row = self._loop_driver().execute(text, values).fetchone()
+            row = (self._looking or self._loop_driver()).execute(text, values).fetchone()
         except (driver.Error, UnicodeEncodeError):
             # By SQLAlchemy the same error comes again, and is explained.
             with translated_errors():

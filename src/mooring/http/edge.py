@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mooring.errors import ClientGone, MooringError
 from mooring.http.answers import answer
 from mooring.http.linger import Body
+from mooring.http.prepared import Answer, Headers, Quick, lines
 from mooring.observe.denials.record import client
 from mooring.observe.denials.recorder import Recorder
 from mooring.observe.metrics import Metrics
@@ -26,6 +27,10 @@ FAMILIES = (
     ("/tags/", "tags"),
     ("/referrers/", "referrers"),
 )
+SPOKEN = (b"docker-distribution-api-version", b"registry/2.0")
+"""Docker takes a registry whose refusals lack it for one of another protocol."""
+
+PROTOCOL = lines([SPOKEN])
 HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
 log = structlog.get_logger("mooring")
 
@@ -37,6 +42,17 @@ class Edge:
         self.metrics = metrics
         self.denials = denials
         self.tells_all = log.is_enabled_for(logging.DEBUG)
+
+    def quick(self, answer: Quick, method: str, path: str, headers: Headers) -> Answer | None:
+        """The same for what can be answered at once, if this can."""
+        began = time.perf_counter()
+        found = None if self.tells_all else answer(method, path, headers)
+        if found is None:
+            return None
+        status, fields, body = found
+        fields = b"%bx-request-id: %b\r\n%b" % (fields, _request_id(headers).encode(), PROTOCOL)
+        self.metrics.request(method, family(path), status, time.perf_counter() - began, 0, len(body))
+        return Answer(status, fields, body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,7 +69,7 @@ class Exchange:
         self._scope = scope
         self._body = Body(scope, receive)
         self._send = send
-        self._id = _request_id(scope)
+        self._id = _request_id(scope["headers"])
         self._status = 0
         self._sent = 0
         self._began = time.perf_counter()
@@ -109,8 +125,7 @@ class Exchange:
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self._id.encode())]
         if self._scope["path"].startswith("/v2"):
-            # Docker takes a registry whose refusals lack it for one of another protocol.
-            headers.append((b"docker-distribution-api-version", b"registry/2.0"))
+            headers.append(SPOKEN)
         return headers
 
     def _count(self) -> None:
@@ -143,8 +158,8 @@ def family(path: str) -> str:
     return "health" if path in HEALTH else "other"
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
+def _request_id(headers: Headers) -> str:
+    for name, value in headers:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return bytes(value).decode()
     # Told apart, not secret: the system's own random numbers cost as much as half an answer's headers.

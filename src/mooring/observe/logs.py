@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import logging.config
 import sys
 from typing import Any
 
@@ -30,15 +31,17 @@ def configure(level: str, form: str) -> None:
         logger_factory=lambda *_: EnduringLogger(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.config.dictConfig(_lines(form))
 
 
-def server_lines(form: str) -> dict[str, Any]:
-    """For `logging.config`: what the HTTP server and other libraries say, in the same form and place as our own."""
+def _lines(form: str) -> dict[str, Any]:
+    """What libraries say, in the same form and place as our own."""
     handler = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "lines"}
     return {
+        "version": 1,
+        "disable_existing_loggers": False,
         "formatters": {"lines": {"()": "mooring.observe.logs.formatter", "form": form}},
         "handlers": {"lines": handler},
-        "loggers": {"_granian": {"handlers": ["lines"], "level": "INFO", "propagate": False}},
         "root": {"handlers": ["lines"], "level": "WARNING"},
     }
 

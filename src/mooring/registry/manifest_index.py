@@ -35,6 +35,15 @@ class StoredManifest(NamedTuple):
     body: bytes
 
 
+class Named(NamedTuple):
+    """What a tag or a digest leads to, without the bytes: those never change, and may be known already."""
+
+    id: int
+    repository_id: int
+    digest: str
+    media_type: str
+
+
 @dataclass(frozen=True)
 class Push:
     """A manifest that a caller may push, and where to."""
@@ -48,20 +57,28 @@ class Push:
     pushed_by: str
 
 
-_STORED = (
-    select(manifests.c.id, manifests.c.repository_id, manifests.c.digest, manifests.c.media_type, manifests.c.body)
+_NAMED = (
+    select(manifests.c.id, manifests.c.repository_id, manifests.c.digest, manifests.c.media_type)
     .join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
     .where(repositories_table.c.name == bindparam("repository"))
 )
-_TAGGED = _STORED.join(tags, (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id))
+_STORED = _NAMED.add_columns(manifests.c.body)
+_TAG = (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id)
+_BY_DIGEST, _BY_TAG = manifests.c.digest == bindparam("digest"), tags.c.name == bindparam("tag")
+
+
+def _named(row: Values | None) -> Named | None:
+    return Named._make(row) if row else None
 
 
 def _stored(row: Values | None) -> StoredManifest | None:
     return StoredManifest._make(row) if row else None
 
 
-by_digest = Lookup(_STORED.where(manifests.c.digest == bindparam("digest")), ("repository", "digest"), _stored)
-by_tag = Lookup(_TAGGED.where(tags.c.name == bindparam("tag")), ("repository", "tag"), _stored)
+by_digest = Lookup(_STORED.where(_BY_DIGEST), ("repository", "digest"), _stored)
+by_tag = Lookup(_STORED.join(tags, _TAG).where(_BY_TAG), ("repository", "tag"), _stored)
+named_by_digest = Lookup(_NAMED.where(_BY_DIGEST), ("repository", "digest"), _named)
+named_by_tag = Lookup(_NAMED.join(tags, _TAG).where(_BY_TAG), ("repository", "tag"), _named)
 
 _ID = select(manifests.c.id).where(
     manifests.c.repository_id == bindparam("repository_id"), manifests.c.digest == bindparam("digest")

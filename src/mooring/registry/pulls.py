@@ -6,7 +6,6 @@ from collections import Counter
 from sqlalchemy import Connection, update
 
 from mooring.database import Database
-from mooring.registry.manifest_index import StoredManifest
 from mooring.registry.tables import manifests, repositories, tags
 
 MOST_WAITING = 100_000
@@ -18,12 +17,12 @@ class Pulls:
         self._manifests: dict[int, int] = {}
         self._tags: dict[tuple[int, str], int] = {}
 
-    def note(self, manifest: StoredManifest, tag: str | None, now: int) -> None:
-        self._counts[manifest.repository_id] += 1
+    def note(self, manifest_id: int, repository_id: int, tag: str | None, now: int) -> None:
+        self._counts[repository_id] += 1
         if len(self._manifests) < MOST_WAITING:
-            self._manifests[manifest.id] = now
+            self._manifests[manifest_id] = now
         if tag is not None and len(self._tags) < MOST_WAITING:
-            self._tags[manifest.repository_id, tag] = now
+            self._tags[repository_id, tag] = now
 
     async def flush(self, database: Database) -> None:
         """What can't be written is kept for the next time."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from mooring.access.admissions import Admissions
 from mooring.access.authorizer import Authorizer
 from mooring.access.caller import Caller, Callers
 from mooring.access.standing import Standing
@@ -29,6 +30,7 @@ class Registry:
     configuration: Configuration
     callers: Callers
     authorizer: Authorizer
+    admissions: Admissions
     visible_projects: Visible
     hashes: Hashes
     pulls: Pulls

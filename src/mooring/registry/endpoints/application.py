@@ -49,12 +49,16 @@ class RegistryApplication:
     async def _admit(self, request: Request, name: str, reference: str, method: Method) -> Visit:
         actions = "pull,push" if method.action == "push" else method.action
         scope = f"repository:{name}:{actions}"
+        admissions = self._registry.admissions
+        epoch = admissions.as_of()
         try:
             caller = await self._registry.callers.identify(request)
             grant = await self._registry.authorizer.require(caller, name, method.action)
         except Refused as refused:
             refused.project, refused.resource, refused.action = project_of(name), name, method.action
             raise self._challenged(refused, request, scope) from refused
+        if method.action == "pull":
+            admissions.keep(request.scope["headers"], name, caller, grant.permissions, epoch)
         return Visit(caller, name, reference, grant.project_id, grant.permissions)
 
     async def _ping(self, request: Request) -> Response:

@@ -3,6 +3,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mooring.access.permissions import PUSH
+from mooring.access.standing import Standing
 from mooring.errors import BlobUnknown, Conflict, MethodNotAllowed, Unavailable
 from mooring.http.body import send_body
 from mooring.http.prepared import Headers, Prepared, is_known
@@ -26,16 +27,22 @@ async def get_blob(registry: Registry, request: Request, visit: Visit) -> Respon
     if blob is None:
         raise BlobUnknown
     await _keep(registry, visit, blob)
-    digest = blob.digest.encode()
-    headers = [(b"docker-content-digest", digest), (b"etag", b'"%b"' % digest), *_ALWAYS]
-    if is_known(request.scope, digest):
+    whole = blob_headers(blob.digest, blob.size)
+    headers = whole[:-1]
+    if is_known(request.scope, blob.digest.encode()):
         return Prepared(304, headers)
     part = parse_range(request.headers.get("range"), blob.size) if blob.size else None
     if request.method == "HEAD":
-        return Prepared(200, [*headers, (b"content-length", b"%d" % blob.size)])
+        return Prepared(200, whole)
     if elsewhere := await registry.store.address(blob.object_key):
         return Response(status_code=307, headers={"location": elsewhere, "docker-content-digest": blob.digest})
     return BlobResponse(registry.store, blob, part, headers, registry.settings.body_timeout_seconds)
+
+
+def blob_headers(digest: str, size: int) -> Headers:
+    named = digest.encode()
+    own = [(b"docker-content-digest", named), (b"etag", b'"%b"' % named)]
+    return [*own, *_ALWAYS, (b"content-length", b"%d" % size)]
 
 
 async def delete_blob(registry: Registry, _request: Request, visit: Visit) -> Response:
@@ -50,11 +57,15 @@ async def delete_blob(registry: Registry, _request: Request, visit: Visit) -> Re
 
 async def _keep(registry: Registry, visit: Visit, blob: Blob) -> None:
     """A pusher that is told "it is there" will not send it again: let no review take it before the manifest comes."""
-    if blob.review_at is None or PUSH not in visit.standing.permissions:
-        return
-    now, delay = registry.clock.now(), registry.collection_delay
-    if blob.review_at < now + delay // 2:
+    if needs_promise(registry, visit.standing, blob):
+        now, delay = registry.clock.now(), registry.collection_delay
         await registry.database.write(blobs.renew, now, blob.repository_id, blob.digest, delay)
+
+
+def needs_promise(registry: Registry, standing: Standing, blob: Blob) -> bool:
+    if blob.review_at is None or PUSH not in standing.permissions:
+        return False
+    return blob.review_at < registry.clock.now() + registry.collection_delay // 2
 
 
 class BlobResponse(Prepared):

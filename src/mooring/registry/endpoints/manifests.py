@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from mooring.errors import DigestInvalid, ManifestUnknown, UriTooLong
 from mooring.http.body import read_body
-from mooring.http.prepared import Prepared, is_known
+from mooring.http.prepared import Headers, Prepared, is_known
 from mooring.observe.audit.log import Act, noted
 from mooring.registry import manifest_index
 from mooring.registry.digests import Digest, digest_of, parse_digest
@@ -24,20 +24,24 @@ async def get_manifest(registry: Registry, request: Request, visit: Visit) -> Re
     found = await _find(registry, visit, tag)
     if found is None:
         raise ManifestUnknown(f"{visit.repository} has no manifest {visit.reference[:160]}.")
-    digest = found.digest.encode()
-    headers = [
-        (b"content-type", found.media_type.encode("latin-1")),
-        (b"docker-content-digest", digest),
-        (b"etag", b'"%b"' % digest),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    if is_known(request.scope, digest):
-        return Prepared(304, headers)
-    headers.append((b"content-length", b"%d" % len(found.body)))
+    headers = manifest_headers(found.digest, found.media_type, len(found.body))
+    if is_known(request.scope, found.digest.encode()):
+        return Prepared(304, headers[:-1])
     if request.method == "HEAD":
         return Prepared(200, headers)
-    registry.pulls.note(found, tag, registry.clock.now())
+    registry.pulls.note(found.id, found.repository_id, tag, registry.clock.now())
     return Prepared(200, headers, found.body)
+
+
+def manifest_headers(digest: str, media_type: str, length: int) -> Headers:
+    named = digest.encode()
+    return [
+        (b"content-type", media_type.encode("latin-1")),
+        (b"docker-content-digest", named),
+        (b"etag", b'"%b"' % named),
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-length", b"%d" % length),
+    ]
 
 
 async def put_manifest(registry: Registry, request: Request, visit: Visit) -> Response:

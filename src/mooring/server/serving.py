@@ -1,0 +1,69 @@
+"""What all connections of one worker share."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.types import ASGIApp
+
+from mooring.http.prepared import Quick
+from mooring.server.cycle import Cycle
+
+
+class Client(Protocol):
+    deadline: float
+
+    def finish(self) -> None: ...
+
+    def expire(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a worker serves: `quick` is asked first, where a request has neither a query nor escapes."""
+
+    application: ASGIApp
+    quick: Quick | None = None
+
+
+class Serving:
+    def __init__(self, served: Served) -> None:
+        self.quick = served.quick
+        self.is_ending = False
+        self._connections: set[Client] = set()
+        self._none_left = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._application = served.application
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.now = self._loop.time
+
+    def enter(self, connection: Client) -> None:
+        self._connections.add(connection)
+        if self.is_ending:
+            connection.finish()
+
+    def leave(self, connection: Client) -> None:
+        self._connections.discard(connection)
+        if self.is_ending and not self._connections:
+            self._none_left.set()
+
+    def start(self, cycle: Cycle) -> None:
+        task = self._loop.create_task(cycle.run(self._application))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def expire(self) -> None:
+        """Leave those who did not say in time what they want."""
+        now = self.now()
+        for connection in [each for each in self._connections if each.deadline < now]:
+            connection.expire()
+
+    async def end(self) -> None:
+        """No further request is taken; what is under way is finished."""
+        self.is_ending = True
+        for connection in list(self._connections):
+            connection.finish()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._connections:
+            await self._none_left.wait()
