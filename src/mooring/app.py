@@ -2,8 +2,9 @@
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from functools import partial
+from typing import Any
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -43,16 +44,16 @@ def create() -> Served:
 
 
 def served(parts: Parts) -> Served:
-    edge, look = application(parts), parts.database.look
-    if look is None:
-        return Served(edge)
-    reads = QuickReads(parts.registry, look)
+    edge, reads = application(parts), QuickReads(parts.registry)
 
-    def quick(method: str, path: str, headers: Headers) -> Answer | None:
-        # A replica that is not one of the cluster's says so by the gate.
-        return None if parts.readiness.wrong() else edge.quick(reads, method, path, headers)
+    def quick(method: str, path: str, headers: Headers) -> Coroutine[Any, Any, Answer | None] | None:
+        # A replica that is not one of the cluster's says so by the gate; who logs all is told of all.
+        if parts.readiness.wrong() or edge.tells_all:
+            return None
+        answering = reads(method, path, headers)
+        return None if answering is None else edge.quick(answering, method, path, headers)
 
-    return Served(edge, quick)
+    return Served(edge, quick, at_once=parts.database.looks_at_once)
 
 
 def application(parts: Parts) -> Edge:

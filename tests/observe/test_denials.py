@@ -53,7 +53,7 @@ class Flaky:
 
     real: Database
     away: str = ""
-    look = None
+    looks_at_once = False
     meanwhile: Callable[[], None] = lambda: None
     """Called once a transaction is done, before whoever waits for it knows."""
 

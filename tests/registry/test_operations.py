@@ -65,7 +65,7 @@ class Counting:
         assert isinstance(database, SQLite)
         for sync in ("fsync", "fdatasync"):
             patch.setattr(os, sync, self._counted("syncs", getattr(os, sync)))
-        patch.setattr(database, "look", self._counted("looks", database.look))
+        patch.setattr(database, "_look", self._counted("looks", database._look))
         patch.setattr(ThreadPoolExecutor, "submit", self._counted("hops", ThreadPoolExecutor.submit))
         patch.setattr(to_thread, "run_sync", self._counted("hops", to_thread.run_sync))
         event.listen(database.engine, "before_cursor_execute", self._counted("statements", _nothing))

@@ -6,7 +6,6 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
-from mooring.database.lookup import Lookup
 from mooring.measuring import Observe
 
 P = ParamSpec("P")
@@ -14,12 +13,6 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
 Transaction = Callable[Concatenate[Connection, P], T]
-
-
-class Looking(Protocol):
-    """Raises Unavailable when the database can't answer."""
-
-    def __call__(self, lookup: Lookup[T], *values: str | int) -> T: ...
 
 
 class Database(Protocol):
@@ -45,8 +38,8 @@ class Database(Protocol):
         ...
 
     @property
-    def look(self) -> Looking | None:
-        """Looks up a row on the event loop itself, where that waits for nobody; None where every look has to wait."""
+    def looks_at_once(self) -> bool:
+        """Whether a Lookup is answered without waiting for anybody, on the event loop itself."""
         ...
 
     def connections(self) -> tuple[int, int]:

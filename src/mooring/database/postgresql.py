@@ -4,11 +4,10 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -19,8 +18,8 @@ from sqlalchemy.pool import QueuePool
 
 from mooring.database import sqlstates
 from mooring.database.database import P, T, Transaction, in_use
-from mooring.database.gathering import Gathering, Late, Look
 from mooring.database.lookup import Lookup, Values
+from mooring.database.pipeline import Broken, Pipeline
 from mooring.errors import ConfigurationError, MooringError, Unavailable
 from mooring.measuring import Observe, measured, unobserved
 
@@ -55,17 +54,15 @@ class PostgreSQL:
         self._reading = self.engine.execution_options(postgresql_readonly=True)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
         self._observe: Observe = unobserved
-        self._texts: dict[Lookup[Any], str] = {}
-        self._gathering = Gathering(self._look)
+        self._parameters = parameters(url)
+        self._pipeline = Pipeline(self._connect)
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if isinstance(transaction, Lookup):
+        if isinstance(transaction, Lookup) and not _has_nul(args):
             try:
-                found: T = transaction.shape(await self._gathering.look(transaction, args))
+                found: T = transaction.shape(await self._pipeline.look(transaction, args))
                 return found
-            except Late as error:
-                raise Unavailable(BUSY) from error
-            except _Together:
+            except Broken:
                 # By itself it meets its own error, or none, and is tried again where that may help.
                 pass
         work = self._patiently(partial(self.read_now, transaction, *args, **kwargs))
@@ -99,44 +96,21 @@ class PostgreSQL:
         return self._attempt(write, sqlstates.worth_writing_again)
 
     def close(self) -> None:
+        self._pipeline.close()
         self._threads.shutdown()
         self.engine.dispose()
 
     def observed_by(self, observe: Observe) -> None:
         self._observe = observe
+        self._pipeline.observe = observe
 
-    look = None
+    looks_at_once = False
 
     def connections(self) -> tuple[int, int]:
-        return in_use(self.engine), THREADS + SPARE_CONNECTIONS
+        return in_use(self.engine) + self._pipeline.connections, THREADS + SPARE_CONNECTIONS + 1
 
-    async def _look(self, looks: Sequence[Look]) -> Sequence[Values | None]:
-        return await measured(self._observe, "read", self._in_thread(partial(self._rows, looks)))
-
-    def _rows(self, looks: Sequence[Look]) -> Sequence[Values | None]:
-        """In one trip to the server. Raises _Together when any of them fails."""
-        try:
-            with _connected(self._single) as connection:
-                driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-                try:
-                    with driver.pipeline() if len(looks) > 1 else nullcontext():
-                        cursors = [
-                            driver.execute(self._text(lookup), dict(zip(lookup.names, values, strict=True)))
-                            for lookup, values, *_ in looks
-                        ]
-                    return [cursor.fetchone() for cursor in cursors]
-                except psycopg.Error:
-                    if driver.closed:
-                        # The pool sees only what goes through SQLAlchemy.
-                        connection.invalidate()
-                    raise
-        except (psycopg.Error, DBAPIError, PoolTimeout, sqlstates.NotConnected, UnicodeEncodeError) as error:
-            raise _Together from error
-
-    def _text(self, lookup: Lookup[Any]) -> str:
-        if lookup not in self._texts:
-            self._texts[lookup] = lookup.text(self.engine.dialect)
-        return self._texts[lookup]
+    async def _connect(self) -> "psycopg.Connection[Any]":
+        return await self._in_thread(partial(psycopg.connect, autocommit=True, **self._parameters))
 
     def _attempt(self, run: Callable[[], R], worthwhile: Callable[[Exception], bool]) -> R:
         """Run, and again where that may help and can't do the work twice. Raises what the error means."""
@@ -155,6 +129,7 @@ class PostgreSQL:
             except (DBAPIError, sqlstates.NotCommitted) as error:
                 if sqlstates.server_demoted(error):
                     self.engine.dispose()
+                    self._pipeline.close_soon()
                 if left and worthwhile(error):
                     time.sleep(random.uniform(0, 0.02) * (ATTEMPTS - left))  # noqa: S311 - apart, not secret
                     continue
@@ -187,10 +162,6 @@ class PostgreSQL:
         finally:
             busy.cancel()
             silent.cancel()
-
-
-class _Together(Exception):
-    """One of the looks that went together failed, and nobody knows which."""
 
 
 class _Work(Generic[R]):
@@ -229,6 +200,11 @@ class _Work(Generic[R]):
             self.answer.set_result(result)
         else:
             self.answer.set_exception(failure)
+
+
+def _has_nul(values: Values) -> bool:
+    """No text of PostgreSQL's has one: this look would fail, and those that go with it."""
+    return any(isinstance(value, str) and "\0" in value for value in values)
 
 
 def _late(text: str) -> Unavailable:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pysqlite3.dbapi2 as driver
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -41,6 +41,8 @@ _DAMAGED = "The registry's database is damaged, or its file is no database. Its 
 
 
 class SQLite:
+    looks_at_once = True
+
     def __init__(self, path: Path) -> None:
         if driver.sqlite_version_info < OLDEST_SQLITE:
             oldest = ".".join(map(str, OLDEST_SQLITE))
@@ -58,7 +60,7 @@ class SQLite:
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if isinstance(transaction, Lookup):
-            found: T = self.look(transaction, *cast("Values", args))
+            found: T = self._look(transaction, args)
             return found
         if getattr(transaction, "short", False):
             with translated_errors():
@@ -105,7 +107,7 @@ class SQLite:
             self._loop_connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         return self._loop_connection
 
-    def look(self, lookup: Lookup[T], *values: str | int) -> T:
+    def _look(self, lookup: Lookup[T], values: Values) -> T:
         """On the event loop, by a statement that the driver keeps prepared."""
         text = self._texts.get(lookup)
         if text is None:

@@ -1,7 +1,7 @@
 """Answers whose headers are bytes already: to encode six of them takes as long as to look up what they tell."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -9,8 +9,9 @@ from starlette.types import Scope
 Headers = list[tuple[bytes, bytes]]
 
 
-Quick = Callable[[str, str, Headers], "Answer | None"]
-"""(method, path, headers): answers at once what needs no waiting; None leaves it to the application."""
+Quick = Callable[[str, str, Headers], "Coroutine[Any, Any, Answer | None] | None"]
+"""(method, path, headers): a shorter way to an answer than the application's, where there is one; None of either leaves
+it to the application."""
 
 
 class Answer(NamedTuple):

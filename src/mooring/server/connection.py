@@ -14,7 +14,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Scope
 
 from mooring.errors import HeadTooLarge, Invalid, MooringError
-from mooring.server.cycle import Cycle
+from mooring.http.prepared import Answer
+from mooring.server.cycle import Cycle, Quicker
 from mooring.server.head import whole
 from mooring.server.refusing import refusal
 from mooring.server.serving import Serving
@@ -117,8 +118,11 @@ class Connection(asyncio.Protocol):
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
         keep_alive = parser.should_keep_alive() and version != "1.0" and not self._serving.is_ending
-        if keep_alive and self._answer_quickly(method):
-            return
+        quick = self._quick(method) if keep_alive else None
+        if quick is not None and self._serving.at_once:
+            if self._sent(quick):
+                return
+            quick = None
         cycle = Cycle(
             self,
             self._scope(method, version),
@@ -131,7 +135,7 @@ class Connection(asyncio.Protocol):
         if len(headers) > MOST_HEADERS or (self._head_bytes > LONGEST_HEAD and self._size() > LONGEST_HEAD):
             self._refuse(HeadTooLarge())
         elif self._answering is None:
-            self._answer(cycle)
+            self._answer(cycle, quick)
         else:
             self._pipeline.append(cycle)
             self.pause_reading()
@@ -200,23 +204,31 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         self._end()
 
-    def _answer_quickly(self, method: str) -> bool:
-        """Whether it was: without a cycle, also where a body still comes, which nobody wants."""
+    def _quick(self, method: str) -> Quicker | None:
         quick, url = self._serving.quick, self._url
         if quick is None or self._answering is not None or self._ending or self._head_bytes > LONGEST_HEAD:
-            return False
+            return None
         if b"?" in url or b"%" in url or not url.isascii():
-            return False
-        answer = quick(method, url.decode("ascii"), self._headers)
+            return None
+        return quick(method, url.decode("ascii"), self._headers)
+
+    def _sent(self, quick: Quicker) -> bool:
+        """Whether it could be: without a cycle, also where a body still comes, which nobody wants."""
+        try:
+            quick.send(None)
+        except StopIteration as ended:
+            answer: Answer | None = ended.value
+        else:
+            raise AssertionError("what is answered at once waits for nothing")
         if answer is None:
             return False
         self._transport.write(whole(answer, b""))
         self.deadline = self._serving.now() + IDLE_SECONDS
         return True
 
-    def _answer(self, cycle: Cycle) -> None:
+    def _answer(self, cycle: Cycle, quick: Quicker | None = None) -> None:
         self._answering = cycle
-        self._serving.start(cycle)
+        self._serving.start(cycle, quick)
 
     def _refuse(self, why: MooringError) -> None:
         """Of this client nothing more can be understood."""

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Scope
 
 from mooring.errors import MooringError
-from mooring.server.head import BODILESS, CONTINUE, head
+from mooring.http.prepared import Answer
+from mooring.server.head import BODILESS, CONTINUE, head, whole
 
 if TYPE_CHECKING:
     from mooring.server.connection import Connection
@@ -18,6 +20,7 @@ HELD_BYTES = 512 * 1024
 
 CHUNKED = b"transfer-encoding: chunked\r\n"
 CLOSE = b"connection: close\r\n"
+Quicker = Coroutine[Any, Any, Answer | None]
 log = structlog.get_logger("mooring")
 
 
@@ -63,9 +66,10 @@ class Cycle:
         self._head: Message | None = None
         self._chunked = False
 
-    async def run(self, application: ASGIApp) -> None:
+    async def run(self, application: ASGIApp, quick: Quicker | None) -> None:
         try:
-            await application(self.scope, self.receive, self.send)
+            if quick is None or not self._sent(await quick):
+                await application(self.scope, self.receive, self.send)
         except MooringError as error:
             # It was explained as far as it could be: this is an answer that has to be broken off.
             log.debug("answer_broken_off", path=self.scope["path"], error=error.text)
@@ -73,6 +77,14 @@ class Cycle:
             log.exception("unexpected_error", path=self.scope["path"])
         finally:
             self._connection.ended(self)
+
+    def _sent(self, answer: Answer | None) -> bool:
+        if answer is None:
+            return False
+        self.started = self.answered = True
+        if not self.gone:
+            self._connection.write(whole(answer, b"" if self.keep_alive else CLOSE))
+        return True
 
     # What the connection tells.
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from starlette.types import ASGIApp
 
 from mooring.http.prepared import Quick
-from mooring.server.cycle import Cycle
+from mooring.server.cycle import Cycle, Quicker
 
 
 class Client(Protocol):
@@ -24,11 +24,14 @@ class Served:
 
     application: ASGIApp
     quick: Quick | None = None
+    at_once: bool = False
+    """Whether `quick` never waits: then it needs no task."""
 
 
 class Serving:
     def __init__(self, served: Served) -> None:
         self.quick = served.quick
+        self.at_once = served.at_once
         self.is_ending = False
         self._connections: set[Client] = set()
         self._none_left = asyncio.Event()
@@ -47,8 +50,8 @@ class Serving:
         if self.is_ending and not self._connections:
             self._none_left.set()
 
-    def start(self, cycle: Cycle) -> None:
-        task = self._loop.create_task(cycle.run(self._application))
+    def start(self, cycle: Cycle, quick: Quicker | None = None) -> None:
+        task = self._loop.create_task(cycle.run(self._application, quick))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -3,8 +3,10 @@
 It answers what is asked by far the most often. Everything else, and every refusal, is the application's: None says so.
 """
 
+from collections.abc import Coroutine
+from typing import Any
+
 from mooring.access.standing import Standing
-from mooring.database.database import Looking
 from mooring.http.prepared import Answer, Headers, lines
 from mooring.registry import blobs, manifest_index
 from mooring.registry.endpoints.blobs import blob_headers, needs_promise
@@ -20,15 +22,15 @@ START = len("/v2/")
 
 
 class QuickReads:
-    def __init__(self, registry: Registry, look: Looking) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._admissions = registry.admissions
-        self._look = look
+        self._read = registry.database.read
         self._registry = registry
         self._pulls = registry.pulls
         self._clock = registry.clock
         self._manifests = Kept()
 
-    def __call__(self, method: str, path: str, headers: Headers) -> Answer | None:
+    def __call__(self, method: str, path: str, headers: Headers) -> Coroutine[Any, Any, Answer | None] | None:
         if method not in ("GET", "HEAD"):
             return None
         place, _, reference = path.rpartition("/")
@@ -53,13 +55,13 @@ class QuickReads:
                 return None
         return self._admissions.find(authorization, name)
 
-    def _manifest(self, name: str, reference: str, method: str) -> Answer | None:
+    async def _manifest(self, name: str, reference: str, method: str) -> Answer | None:
         tag = None if ":" in reference else reference
         by = manifest_index.named_by_digest if tag is None else manifest_index.named_by_tag
-        found = self._look(by, name, reference)
+        found = await self._read(by, name, reference)
         if found is None:
             return None
-        kept = self._manifests.get(found.digest, found.media_type) or self._read(name, found)
+        kept = self._manifests.get(found.digest, found.media_type) or await self._whole(name, found)
         if kept is None:
             return None
         if method == "HEAD":
@@ -67,15 +69,15 @@ class QuickReads:
         self._pulls.note(found.id, found.repository_id, tag, self._clock.now())
         return Answer(200, kept.fields, kept.body)
 
-    def _read(self, name: str, named: Named) -> Answer | None:
-        found = self._look(manifest_index.by_digest, name, named.digest)
+    async def _whole(self, name: str, named: Named) -> Answer | None:
+        found = await self._read(manifest_index.by_digest, name, named.digest)
         if found is None or found.media_type != named.media_type:
             return None
         fields = lines(manifest_headers(found.digest, found.media_type, len(found.body)))
         return self._manifests.keep(found.digest, found.media_type, Answer(200, fields, found.body))
 
-    def _blob(self, name: str, digest: str, standing: Standing) -> Answer | None:
-        found = self._look(blobs.find, name, digest)
+    async def _blob(self, name: str, digest: str, standing: Standing) -> Answer | None:
+        found = await self._read(blobs.find, name, digest)
         if found is None or needs_promise(self._registry, standing, found):
             return None
         return Answer(200, lines(blob_headers(found.digest, found.size)), b"")
