@@ -104,7 +104,7 @@ async def test_one_whose_iterator_ends_takes_nobody_along(database: SQLite) -> N
 async def test_a_lock_that_does_not_end_is_unavailable(
     database: SQLite, open_sqlite: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     gate, impatient = Gate(), open_sqlite()
     writing = asyncio.create_task(database.write(gate, 1))
     await asyncio.to_thread(gate.entered.wait)
@@ -158,3 +158,23 @@ async def test_another_program_may_read_the_file(database: SQLite) -> None:
     await database.write(put, 1)
     with sqlite3.connect(f"file:{database.path}?mode=ro", uri=True) as other:
         assert other.execute("SELECT id FROM counters").fetchall() == [(1,)]
+
+
+def test_a_process_that_keeps_the_turn_is_waited_for_a_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was given up is not done when the turn comes after all: whoever asked was told that it was not."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    database, kept = SQLite(tmp_path / "mooring.db"), sqlite.Turn(tmp_path)
+    try:
+        database.write_now(lambda connection: connection.exec_driver_sql("CREATE TABLE notes (id INTEGER)"))
+        with kept.taken():
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    database.write_now(lambda c: c.exec_driver_sql("INSERT INTO notes VALUES (1)"))
+        database.write_now(lambda connection: connection.exec_driver_sql("INSERT INTO notes VALUES (2)"))
+        found = database.read_now(lambda connection: connection.exec_driver_sql("SELECT id FROM notes").all())
+        assert [row[0] for row in found] == [2]
+    finally:
+        kept.close()
+        database.close()

@@ -1,11 +1,11 @@
 """Transactions that wait for the thread that writes, and how those who asked for them are told what became of it."""
 
 import asyncio
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -13,11 +13,22 @@ from sqlalchemy import Connection
 Answer = asyncio.Future[Any] | Future[Any]
 
 
-@dataclass(frozen=True)
 class Work:
-    run: Callable[[Connection], Any]
-    answer: Answer
-    """Of an event loop, or of a thread that waits."""
+    """Its thread begins it, or whoever waits for it gives it up: never both."""
+
+    def __init__(self, run: Callable[[Connection], Any], answer: Answer) -> None:
+        """`answer` is of an event loop, or of a thread that waits."""
+        self.run = run
+        self.answer = answer
+        self._settled = threading.Lock()
+
+    def begin(self) -> bool:
+        return not self.answer.cancelled() and self._settled.acquire(blocking=False)
+
+    def give_up(self, error: Exception) -> None:
+        """In the thread that waits; nothing where it has begun, or is done."""
+        if not self.answer.done() and self._settled.acquire(blocking=False):
+            self.answer.set_exception(error)
 
 
 class Outcome(NamedTuple):
