@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import warnings
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ def run(what: Coroutine[Any, Any, Result]) -> Result:
         async with asyncio.timeout(PATIENCE):
             return await what
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with warnings.catch_warnings(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        # A test that fails leaves sockets behind, and uvloop hangs where that is an error.
+        warnings.simplefilter("ignore", ResourceWarning)
         result = runner.run(watched())
     assert faults == []
     return result
