@@ -107,7 +107,13 @@ class Supervisor:
     def _start_due(self) -> None:
         for index in [index for index, at in self._due.items() if at <= time.monotonic()]:
             del self._due[index]
-            self._workers[index] = Worker(self._spawning, self._entry, self._listener)
+            try:
+                self._workers[index] = Worker(self._spawning, self._entry, self._listener)
+            except OSError as error:
+                # Memory or processes are short: that is no reason to lose the others too.
+                log.warning("worker_not_started", error=str(error))
+                self._false_starts += 1
+                self._due[index] = time.monotonic() + PAUSE_SECONDS
 
     def _wait(self) -> None:
         """Until a worker ends, a signal comes or one is due."""

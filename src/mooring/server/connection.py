@@ -10,7 +10,8 @@ from math import inf
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+import structlog
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Scope
 
 from mooring.errors import HeadTooLarge, Invalid, MooringError
@@ -28,11 +29,18 @@ HEAD_SECONDS = 30.0
 IDLE_SECONDS = 120.0
 """Between two requests: longer than load balancers keep a connection that rests (60 s), so that they end it, not we."""
 
+LEAVING_SECONDS = 5.0
+"""For a client that still sends to take what it was told."""
+
 HIGH_WATER = 256 * 1024
 MOST_PIPELINED = 16
 CONTINUE = b"100-continue"
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+VERSIONS = frozenset({"1.0", "1.1"})
 NO_HTTP = "What came is no request of HTTP/1.1."
+TOO_MANY = "Too many requests were sent before the first of them was answered."
 ASGI = {"version": "3.0", "spec_version": "2.3"}
+log = structlog.get_logger("mooring")
 
 
 class Connection(asyncio.Protocol):
@@ -42,7 +50,8 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_head = False
-        self._head_bytes = 0
+        self._overhead = 0
+        """Bytes since a head was whole, or a piece of a body came."""
         self._reading: Cycle | None = None
         """Whose body is coming."""
         self._answering: Cycle | None = None
@@ -50,6 +59,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
         self._ending = False
+        self._why: MooringError | None = None
+        """What to say after the answers to what came whole."""
         self.is_full = False
         """Whether the client has to take something before more is sent."""
         self.deadline = serving.now() + HEAD_SECONDS
@@ -81,81 +92,105 @@ class Connection(asyncio.Protocol):
             writable.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        if self._ending:
-            return
-        if self._reading is None:
-            self._head_bytes += len(data)
+        while data and not self._ending:
+            data = self._parse(data)
+
+    def _parse(self, data: bytes) -> bytes:
+        """What is left of it."""
+        self._overhead += len(data)
         try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            # Nothing else is spoken here: what follows is the next request (RFC 9110, section 7.8).
-            self._parser = HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+            left = self._feed(data)
+        except HttpParserCallbackError:
+            raise  # a fault of ours
         except HttpParserError:
             self._refuse(Invalid(NO_HTTP))
         else:
-            if self._in_head and self._head_bytes > LONGEST_HEAD:
+            if self._overhead > LONGEST_HEAD:
                 self._refuse(HeadTooLarge())
+            return left
+        return b""
+
+    def _feed(self, data: bytes) -> bytes:
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if not self._ending:
+                self._feed_without_upgrade()
+            return data[upgrade.args[0] :]
+        return b""
+
+    def _feed_without_upgrade(self) -> None:
+        """Nothing else is spoken here (RFC 9110, section 7.8), but the parser took the body for the other protocol."""
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        lines = [b"%b: %b" % header for header in self._headers if header[0] != b"upgrade"]
+        head = b"\r\n".join([b"%b %b HTTP/%b" % (method, self._url, version), *lines, b"", b""])
+        self._parser = HttpRequestParser(self)
+        self._parser.feed_data(head)
 
     # What the parser finds.
 
     def on_message_begin(self) -> None:
         self._url, self._headers = b"", []
         self._in_head = True
-        self.deadline = self._serving.now() + HEAD_SECONDS
+        if self._answering is None:
+            self.deadline = self._serving.now() + HEAD_SECONDS
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        # What comes after a chunked body is nobody's.
+        if self._in_head:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        parser = self._parser
+        method, version = parser.get_method().decode("ascii"), parser.get_http_version()
+        if parser.should_upgrade() and method != "CONNECT":
+            return
         self._in_head = False
         self.deadline = inf
-        headers, parser = self._headers, self._parser
-        version = parser.get_http_version()
-        method = parser.get_method().decode("ascii")
+        if self._ending:
+            return
+        flaw, self._overhead = self._flaw(method, version), 0
+        if flaw is not None:
+            self._refuse(flaw)
+            return
         keep_alive = parser.should_keep_alive() and version != "1.0" and not self._serving.is_ending
         quick = self._quick(method) if keep_alive else None
         if quick is not None and self._serving.at_once:
             if self._sent(quick):
                 return
             quick = None
-        cycle = Cycle(
-            self,
-            self._scope(method, version),
-            keep_alive=keep_alive,
-            expects=version != "1.0" and any(each[0] == b"expect" and each[1].lower() == CONTINUE for each in headers),
+        expects = version != "1.0" and any(
+            name == b"expect" and value.lower() == CONTINUE for name, value in self._headers
         )
+        cycle = Cycle(self, self._scope(method, version), keep_alive=keep_alive, expects=expects)
         self._reading = cycle
-        if self._ending:
-            return
-        if len(headers) > MOST_HEADERS or (self._head_bytes > LONGEST_HEAD and self._size() > LONGEST_HEAD):
-            self._refuse(HeadTooLarge())
-        elif self._answering is None:
+        if self._answering is None:
             self._answer(cycle, quick)
         else:
             self._pipeline.append(cycle)
             self.pause_reading()
-            if len(self._pipeline) > MOST_PIPELINED:
-                self._refuse(Invalid(NO_HTTP))
 
     def on_body(self, body: bytes) -> None:
+        self._overhead = 0
         if self._reading is not None:
             self._reading.take(body)
 
     def on_message_complete(self) -> None:
+        if self._in_head:
+            return  # it is read again, without its wish for another protocol
         if self._reading is not None:
             self._reading.end()
             self._reading = None
-        self._head_bytes = 0
+        self._overhead = 0
 
     # What a cycle asks for.
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     async def drained(self) -> None:
         if self.is_full:
@@ -175,21 +210,21 @@ class Connection(asyncio.Protocol):
     def ended(self, cycle: Cycle) -> None:
         """The application has done with it."""
         self._answering = None
-        if cycle.broken and not cycle.started and not self._transport.is_closing():
-            self._transport.write(refusal(Invalid(NO_HTTP)))
-        if not cycle.answered and not cycle.broken:
+        if cycle.broken and not cycle.started:
+            self._tell_why()
+        elif not cycle.answered:
             self._transport.abort()
-        elif not (cycle.keep_alive and cycle.received):
-            self._end()
+        elif not cycle.received:
+            self._leave()
+        elif not cycle.keep_alive:
+            self._close()
         elif self._pipeline:
             self._answer(self._pipeline.popleft())
             self.resume_reading()
+        elif self._why is not None:
+            self._tell_why()
         else:
-            self.resume_reading()
-            if self._reading is None and not self._in_head:
-                self.deadline = self._serving.now() + IDLE_SECONDS
-            if self._serving.is_ending:
-                self.finish()
+            self._rest()
 
     # What the server asks for.
 
@@ -199,25 +234,40 @@ class Connection(asyncio.Protocol):
         if cycle is not None:
             cycle.keep_alive = False
         else:
-            self._end()
+            self._close()
 
     def expire(self) -> None:
-        self._end()
+        """It did not say in time what it wants, or did not take what it was told."""
+        if self._ending:
+            self._transport.abort()
+        else:
+            self._close()
 
     def _quick(self, method: str) -> Quicker | None:
         quick, url = self._serving.quick, self._url
-        if quick is None or self._answering is not None or self._ending or self._head_bytes > LONGEST_HEAD:
+        if quick is None or self._answering is not None or self.is_full:
             return None
         if b"?" in url or b"%" in url or not url.isascii():
             return None
-        return quick(method, url.decode("ascii"), self._headers)
+        if not self._serving.at_once and any(name in FRAMING for name, _ in self._headers):
+            # Its body may come after the answer, and is for the application to take.
+            return None
+        try:
+            return quick(method, url.decode("ascii"), self._headers)
+        except Exception:
+            # The application says what is wrong.
+            log.exception("unexpected_error")
+            return None
 
     def _sent(self, quick: Quicker) -> bool:
         """Whether it could be: without a cycle, also where a body still comes, which nobody wants."""
+        answer: Answer | None = None
         try:
             quick.send(None)
         except StopIteration as ended:
-            answer: Answer | None = ended.value
+            answer = ended.value
+        except Exception:
+            log.exception("unexpected_error")
         else:
             raise AssertionError("what is answered at once waits for nothing")
         if answer is None:
@@ -230,20 +280,56 @@ class Connection(asyncio.Protocol):
         self._answering = cycle
         self._serving.start(cycle, quick)
 
-    def _refuse(self, why: MooringError) -> None:
-        """Of this client nothing more can be understood."""
-        cycle = self._answering
-        self._ending = True
-        if cycle is None:
-            self._transport.write(refusal(why))
-            self._transport.close()
-        else:
-            cycle.keep_alive, cycle.broken = False, True
-            cycle.leave()
+    def _flaw(self, method: str, version: str) -> MooringError | None:
+        """Why a request whose head is sound as such is not taken."""
+        if len(self._headers) > MOST_HEADERS or (self._overhead > LONGEST_HEAD and self._size() > LONGEST_HEAD):
+            return HeadTooLarge()
+        if version not in VERSIONS or method == "CONNECT":
+            return Invalid(NO_HTTP)
+        if len(self._pipeline) >= MOST_PIPELINED:
+            return Invalid(TOO_MANY)
+        return None
 
-    def _end(self) -> None:
+    def _refuse(self, why: MooringError) -> None:
+        """Of this client nothing more can be understood. What came whole before is answered as ever."""
+        if self._ending:
+            return
+        self._ending, self._why = True, why
+        broken, self._reading = self._reading, None
+        if self._answering is None:
+            self._tell_why()
+        elif broken is self._answering:
+            broken.broken = True
+            broken.leave()
+        elif broken is not None:
+            self._pipeline.remove(broken)
+
+    def _tell_why(self) -> None:
+        assert self._why is not None
+        self.write(refusal(self._why))
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close when the client has: one that still sends would lose the answer (RFC 9112, section 9.6)."""
+        self._ending = True
+        if self._transport.is_closing():
+            return
+        self._transport.write_eof()
+        self._pipeline.clear()
+        self.resume_reading()
+        self.deadline = self._serving.now() + LEAVING_SECONDS
+
+    def _close(self) -> None:
+        """What was written goes out, if the client takes it."""
         self._ending = True
         self._transport.close()
+        self.deadline = self._serving.now() + IDLE_SECONDS
+
+    def _rest(self) -> None:
+        self.resume_reading()
+        self.deadline = self._serving.now() + (HEAD_SECONDS if self._in_head else IDLE_SECONDS)
+        if self._serving.is_ending:
+            self.finish()
 
     def _size(self) -> int:
         return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)

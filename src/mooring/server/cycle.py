@@ -19,6 +19,7 @@ HELD_BYTES = 512 * 1024
 """Of a body that the application has not asked for: nothing is read from the connection beyond it."""
 
 CHUNKED = b"transfer-encoding: chunked\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 CLOSE = b"connection: close\r\n"
 Quicker = Coroutine[Any, Any, Answer | None]
 log = structlog.get_logger("mooring")
@@ -26,11 +27,13 @@ log = structlog.get_logger("mooring")
 
 class Cycle:
     __slots__ = (
+        "_bodiless",
         "_chunked",
         "_chunks",
         "_connection",
         "_head",
         "_held",
+        "_left",
         "_told_end",
         "_waiter",
         "answered",
@@ -65,10 +68,13 @@ class Cycle:
         self._waiter: asyncio.Future[None] | None = None
         self._head: Message | None = None
         self._chunked = False
+        self._bodiless = False
+        self._left: int | None = None
+        """Bytes of the length that was promised."""
 
     async def run(self, application: ASGIApp, quick: Quicker | None) -> None:
         try:
-            if quick is None or not self._sent(await quick):
+            if quick is None or not await self._sent(quick):
                 await application(self.scope, self.receive, self.send)
         except MooringError as error:
             # It was explained as far as it could be: this is an answer that has to be broken off.
@@ -78,7 +84,14 @@ class Cycle:
         finally:
             self._connection.ended(self)
 
-    def _sent(self, answer: Answer | None) -> bool:
+    async def _sent(self, quick: Quicker) -> bool:
+        """Whether the shorter way had an answer."""
+        try:
+            answer = await quick
+        except Exception:
+            # The application says what is wrong.
+            log.exception("unexpected_error", path=self.scope["path"])
+            return False
         if answer is None:
             return False
         self.started = self.answered = True
@@ -117,7 +130,7 @@ class Cycle:
     async def receive(self) -> Message:
         if self.expects:
             self.expects = False
-            if not (self.started or self._chunks or self.received):
+            if not (self.started or self._chunks or self.received or self.gone):
                 self._connection.write(CONTINUE)
         while True:
             if self._chunks:
@@ -146,39 +159,59 @@ class Cycle:
         if self.gone or self.answered:
             return
         body, more = message.get("body", b""), message.get("more_body", False)
-        if not self.started:
-            self._start(body, more)
-        elif body:
-            self._connection.write(b"%x\r\n%b\r\n" % (len(body), body) if self._chunked else body)
+        first = b"" if self.started else self._begin(len(body), more)
+        if self._bodiless:
+            body = b""
+        else:
+            self._count(len(body), more)
+            body = self._framed(body, more)
+        self._write(first, body)
+        self.started = True
         if not more:
-            if self._chunked:
-                self._connection.write(b"0\r\n\r\n")
             self.answered = True
             self._wake()
         elif self._connection.is_full:
             await self._connection.drained()
 
-    def _start(self, body: bytes, more: bool) -> None:
+    def _begin(self, size: int, more: bool) -> bytes:
+        """The head."""
         assert self._head is not None, "http.response.start comes first"
         status, headers = self._head["status"], self._head["headers"]
-        ending = b"" if self.keep_alive else CLOSE
-        if status in BODILESS:
-            body = b""
-        elif not any(name == b"content-length" for name, _ in headers):
-            if not more:
-                ending += b"content-length: %d\r\n" % len(body)
-            elif self.scope["http_version"] == "1.0":
-                # Its end is that of the connection.
-                self.keep_alive, ending = False, CLOSE
-            else:
-                self._chunked = self.scope["method"] != "HEAD"
-                ending += CHUNKED
-        if self.scope["method"] == "HEAD":
-            body = b""
-        elif self._chunked and body:
-            body = b"%x\r\n%b\r\n" % (len(body), body)
-        first = head(status, headers, ending)
-        self.started = True
+        if self.expects and not self.received:
+            # Whether the body still comes is for the client to say.
+            self.keep_alive = False
+        self._bodiless = status in BODILESS or self.scope["method"] == "HEAD"
+        self._left = next((int(value) for name, value in headers if name == b"content-length"), None)
+        framing = b""
+        if self._left is None and status not in BODILESS:
+            framing = self._framing(size, more)
+        return head(status, headers, framing if self.keep_alive else CLOSE + framing)
+
+    def _framing(self, size: int, more: bool) -> bytes:
+        if not more:
+            self._left = size
+            return b"content-length: %d\r\n" % size
+        if self.scope["http_version"] == "1.0":
+            # Its end is that of the connection.
+            self.keep_alive = False
+            return b""
+        self._chunked = True
+        return CHUNKED
+
+    def _count(self, size: int, more: bool) -> None:
+        """Raises RuntimeError where a client would take the next answer for the rest of this one."""
+        if self._left is not None:
+            self._left -= size
+            if self._left < 0 or (self._left > 0 and not more):
+                raise RuntimeError("the answer has another length than it says")
+
+    def _framed(self, body: bytes, more: bool) -> bytes:
+        if not self._chunked:
+            return body
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        return chunk if more else chunk + LAST_CHUNK
+
+    def _write(self, first: bytes, body: bytes) -> None:
         if len(body) < HELD_BYTES:
             self._connection.write(first + body)
         else:

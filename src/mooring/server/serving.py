@@ -1,6 +1,7 @@
 """What all connections of one worker share."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +9,10 @@ from starlette.types import ASGIApp
 
 from mooring.http.prepared import Quick
 from mooring.server.cycle import Cycle, Quicker
+
+WATCH_SECONDS = 1.0
+TAKING_SECONDS = 30.0
+"""For clients to take the ends of their answers, when no more is to be said."""
 
 
 class Client(Protocol):
@@ -68,5 +73,8 @@ class Serving:
             connection.finish()
         while self._tasks:
             await asyncio.wait(self._tasks)
-        if self._connections:
-            await self._none_left.wait()
+        until = self.now() + TAKING_SECONDS
+        while self._connections and self.now() < until:
+            self.expire()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._none_left.wait(), WATCH_SECONDS)

@@ -9,10 +9,9 @@ import structlog
 
 from mooring.server.connection import Connection
 from mooring.server.lifespan import lifespan
-from mooring.server.serving import Served, Serving
+from mooring.server.serving import WATCH_SECONDS, Served, Serving
 
 BACKLOG = 2048
-WATCH_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 log = structlog.get_logger("mooring")
 

@@ -18,7 +18,8 @@ from mooring.registry.registry import Registry
 AUTHORIZATION = b"authorization"
 UNUSUAL = frozenset({b"if-none-match", b"range", b"expect"})
 MANIFESTS, BLOBS = "/manifests", "/blobs"
-START = len("/v2/")
+ROOT = "/v2/"
+START = len(ROOT)
 
 
 class QuickReads:
@@ -31,7 +32,7 @@ class QuickReads:
         self._manifests = Kept()
 
     def __call__(self, method: str, path: str, headers: Headers) -> Coroutine[Any, Any, Answer | None] | None:
-        if method not in ("GET", "HEAD"):
+        if method not in ("GET", "HEAD") or not path.startswith(ROOT):
             return None
         place, _, reference = path.rpartition("/")
         if place.endswith(MANIFESTS):

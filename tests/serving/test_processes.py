@@ -1,0 +1,96 @@
+"""The one socket that all workers share, while they come and go."""
+
+import json
+import os
+import signal
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from mooring import processes
+from mooring.processes import MOST_FALSE_STARTS, Supervisor
+from tests.conftest import StartServer
+from tests.registry.wire import Line
+from tests.server import Server
+from tests.workers import wait_for, workers
+
+MOST_CONNECTIONS = 400
+WAITING = 20
+
+
+def test_every_worker_gets_connections(server: Server) -> None:
+    found: set[str] = set()
+    with ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS):
+            line = stack.enter_context(Line(server))
+            line.ask("GET", "/readyz")
+            found.add(json.loads(line.read().body)["replica"])
+            if len(found) == 2:
+                return
+    raise AssertionError(f"all {MOST_CONNECTIONS} connections went to {found}")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("killed", [1, 2], ids=["one of two", "both"])
+def test_who_waits_at_the_door_while_workers_are_killed_is_let_in(start_server: StartServer, killed: int) -> None:
+    server = start_server()
+    before = sorted(workers(server))
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: all(is_stopped(pid) for pid in before), "both stand still")
+    with ExitStack() as stack:
+        lines = [stack.enter_context(Line(server, patience=60)) for _ in range(WAITING)]
+        for line in lines:
+            line.ask("GET", "/livez", "Connection: close")
+        for pid in before[:killed]:
+            os.kill(pid, signal.SIGKILL)
+        for pid in before[killed:]:
+            os.kill(pid, signal.SIGCONT)
+        assert [line.read().status for line in lines] == [200] * WAITING
+    wait_for(lambda: len(workers(server)) == 2, "there are two again")
+    assert server.stop() == 0
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_a_process_that_cannot_be_made_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is short, say: the workers that serve go on."""
+
+    def short(*_: object) -> None:
+        raise BlockingIOError("no process can be made")
+
+    monkeypatch.setattr(processes, "Worker", short)
+    with socket.socket() as listener:
+        supervisor = Supervisor("nothing:nothing", listener, 2)
+        supervisor._start_due()
+        assert supervisor._due.keys() == {0, 1}
+        assert supervisor._workers == [None, None]
+        os.close(supervisor._signals)
+        os.close(supervisor._wake)
+
+
+def test_a_server_of_which_no_process_can_be_made_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    def short(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise BlockingIOError("no process can be made")
+
+    before = [signal.getsignal(number) for number in processes.ENDING]
+    monkeypatch.setattr(processes, "Worker", short)
+    monkeypatch.setattr(processes, "PAUSE_SECONDS", 0.001)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        supervisor = Supervisor("nothing:nothing", listener, 1)
+        try:
+            assert supervisor.run() == 1
+        finally:
+            for number, handler in zip(processes.ENDING, before, strict=True):
+                signal.signal(number, handler)
+            os.close(supervisor._signals)
+            os.close(supervisor._wake)
+    assert tries == MOST_FALSE_STARTS
