@@ -1,0 +1,144 @@
+"""Statements as they are really executed, and what a database would do for each."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from mooring.database.gathering import Look
+from mooring.database.lookup import Lookup, Values
+from mooring.database.metadata import metadata
+from mooring.database.postgresql import PostgreSQL
+from mooring.database.sqlite import SQLite
+
+EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+PAGE = 500
+"""Rows that may be read or sorted: those of the longest page, of referrers."""
+
+PASSING = ("Limit", "LockRows", "Incremental Sort", "Result", "Subquery Scan", "Append", "Nested Loop")
+"""What takes no more rows from below than are wanted of it."""
+
+Parameters = Mapping[str, Any] | Sequence[Any]
+
+
+class Statement(NamedTuple):
+    text: str
+    parameters: Parameters
+
+
+class Fault(NamedTuple):
+    kind: str
+    """`scan`, `sort`, or `read` for more rows than a page has, which only PostgreSQL tells."""
+    told: str
+
+
+@dataclass
+class Recording:
+    """Statements in the order in which they are executed, each text once."""
+
+    found: dict[str, Parameters] = field(default_factory=dict)
+
+    def note(self, text: str, parameters: Parameters) -> None:
+        if text.lstrip().upper().startswith(EXPLAINED):
+            self.found.setdefault(text, parameters)
+
+    def taken(self) -> Sequence[Statement]:
+        taken, self.found = self.found, {}
+        return [Statement(*each) for each in taken.items()]
+
+
+def listen(recording: Recording, engine: Engine) -> None:
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, text: str, parameters: Any, _context: Any, many: bool) -> None:
+        recording.note(text, parameters[0] if many else parameters)
+
+
+def listen_to_looks(recording: Recording, patch: pytest.MonkeyPatch) -> None:
+    """They go to the driver without SQLAlchemy. Called before a database is opened: its look is handed on."""
+    look, rows = SQLite.look, PostgreSQL._rows
+
+    def noted_look(database: SQLite, lookup: Lookup[Any], *values: str | int) -> Any:
+        recording.note(lookup.text(database.engine.dialect), values)
+        return look(database, lookup, *values)
+
+    def noted_rows(database: PostgreSQL, looks: Sequence[Look]) -> Sequence[Values | None]:
+        for each in looks:
+            recording.note(database._text(each.lookup), dict(zip(each.lookup.names, each.values, strict=True)))
+        return rows(database, looks)
+
+    patch.setattr(SQLite, "look", noted_look)
+    patch.setattr(PostgreSQL, "_rows", noted_rows)
+
+
+def faults(connection: Connection, statement: Statement, small: Collection[str]) -> Sequence[Fault]:
+    """Each scan of a table that is not one of the `small` ones, and each read or sort of more than a page."""
+    if connection.dialect.name == "sqlite":
+        return list(_faults_of_sqlite(connection, statement, small))
+    # As large tables cost: those of a test are small, and reading them whole from a disk would be cheap.
+    connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
+    explained = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement.text}", _given(statement)).scalar_one()
+    plan = explained if isinstance(explained, list) else json.loads(explained)
+    return [
+        fault for node, limited in _nodes(plan[0]["Plan"], False) for fault in _faults_of_node(node, limited, small)
+    ]
+
+
+@contextmanager
+def without_index(engine: Engine, index: str) -> Iterator[Connection]:
+    """A connection for which there is no such index, until it is closed."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP INDEX {index}")
+        yield connection
+        connection.rollback()
+
+
+def _given(statement: Statement) -> Any:
+    parameters = statement.parameters
+    return dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
+
+
+def _faults_of_sqlite(connection: Connection, statement: Statement, small: Collection[str]) -> Iterator[Fault]:
+    steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement.text}", _given(statement)).scalars("detail")
+    named = _names(statement.text)
+    # In the order of an index, as far as a page goes: each row is one of the list's.
+    walks = re.search(r"FROM \w+\s+(WHERE 1 = 1 )?ORDER BY .*\s+LIMIT", statement.text) is not None
+    for step in steps:
+        scan = re.match(r"SCAN (\w+)( USING)?", step)
+        table = named.get(scan[1], scan[1]) if scan else ""
+        whole = table in metadata.tables and table not in small and not (scan and scan[2] and walks)
+        if whole:
+            yield Fault("scan", step)
+        if step == "USE TEMP B-TREE FOR ORDER BY":
+            yield Fault("sort", step)
+
+
+def _names(text: str) -> Mapping[str, str]:
+    """Tables by the names that a statement gives them."""
+    return {name: table for table, name in re.findall(r"(?:FROM|JOIN|,) (\w+) AS (\w+)", text)}
+
+
+def _nodes(plan: Mapping[str, Any], limited: bool) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Each node, and whether it goes on only as long as a limit above it wants more."""
+    yield plan, limited
+    passes = plan["Node Type"] in PASSING
+    for each in plan.get("Plans", ()):
+        below = passes and (limited or plan["Node Type"] == "Limit")
+        yield from _nodes(each, below and each["Parent Relationship"] == "Outer")
+
+
+def _faults_of_node(node: Mapping[str, Any], limited: bool, small: Collection[str]) -> Iterator[Fault]:
+    kind, table = node["Node Type"], node.get("Relation Name", "")
+    told = f"{kind} of {node['Plan Rows']}: {table or node.get('Sort Key')}"
+    walks = limited and "Filter" not in node
+    whole = kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not walks
+    if (kind == "Seq Scan" or whole) and table not in small:
+        yield Fault("scan", told)
+    if kind.endswith("Scan") and node["Plan Rows"] > PAGE and not limited and table not in small:
+        yield Fault("read", told)
+    if kind == "Sort" and node["Plans"][0]["Plan Rows"] > PAGE:
+        yield Fault("sort", told)
