@@ -53,11 +53,20 @@ def _held_by_index(artifact: FromClause) -> ColumnElement[bool]:
     )
 
 
-def _accessory(artifact: FromClause) -> ColumnElement[bool]:
+def _subject_is_there(artifact: FromClause) -> ColumnElement[bool]:
     subject = manifests.alias("subject")
     named = (subject.c.repository_id == artifact.c.repository_id) & (subject.c.digest == artifact.c.subject)
+    return _there_is(subject.c.id, named)
+
+
+def _accessory(artifact: FromClause) -> ColumnElement[bool]:
     # Not `IS NOT NULL`, which SQLite does not look up in an index.
-    return and_(artifact.c.subject > "", _there_is(subject.c.id, named))
+    return and_(artifact.c.subject > "", _subject_is_there(artifact))
+
+
+def _no_accessory(artifact: FromClause) -> ColumnElement[bool]:
+    # Not `~_accessory()`, of which PostgreSQL can't tell that it is true for most.
+    return or_(artifact.c.subject.is_(None), ~_subject_is_there(artifact))
 
 
 def _tagged(artifact: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -68,7 +77,7 @@ def _tagged_as(name: str) -> ColumnElement[bool]:
     return _tagged(manifests, tags.c.repository_id == manifests.c.repository_id, tags.c.name == name)
 
 
-STANDS_ALONE = and_(~_accessory(manifests), or_(_tagged(manifests), ~_held_by_index(manifests)))
+STANDS_ALONE = and_(_no_accessory(manifests), or_(_tagged(manifests), ~_held_by_index(manifests)))
 """An artifact that people pushed for itself: no signature of another one, no untagged part of an index."""
 
 
@@ -77,7 +86,7 @@ def alone(repository_id: ColumnElement[int]) -> ColumnElement[int]:
     held = (_child.c.repository_id == manifest_references.c.repository_id) & (
         _child.c.digest == manifest_references.c.digest
     )
-    untagged_part = _there_is(_child.c.id, held, ~_tagged(_child), ~_accessory(_child))
+    untagged_part = _there_is(_child.c.id, held, ~_tagged(_child), _no_accessory(_child))
     every = select(func.count()).select_from(manifests).where(manifests.c.repository_id == repository_id)
     accessories = every.where(_accessory(manifests))
     parts = select(func.count(manifest_references.c.digest.distinct())).where(
