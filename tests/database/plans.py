@@ -81,7 +81,9 @@ def faults(connection: Connection, statement: Statement, small: Collection[str])
         return list(_faults_of_sqlite(connection, statement, small))
     # As large tables cost: those of a test are small, and reading them whole from a disk would be cheap.
     connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
-    explained = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement.text}", _given(statement)).scalar_one()
+    # What only reads is executed once more, for how much it reads.
+    options = "ANALYZE, TIMING OFF, FORMAT JSON" if statement.text.lstrip().startswith("SELECT") else "FORMAT JSON"
+    explained = connection.exec_driver_sql(f"EXPLAIN ({options}) {statement.text}", _given(statement)).scalar_one()
     plan = explained if isinstance(explained, list) else json.loads(explained)
     return [
         fault for node, limited in _nodes(plan[0]["Plan"], False) for fault in _faults_of_node(node, limited, small)
@@ -133,12 +135,20 @@ def _nodes(plan: Mapping[str, Any], limited: bool) -> Iterator[tuple[Mapping[str
 
 def _faults_of_node(node: Mapping[str, Any], limited: bool, small: Collection[str]) -> Iterator[Fault]:
     kind, table = node["Node Type"], node.get("Relation Name", "")
-    told = f"{kind} of {node['Plan Rows']}: {table or node.get('Sort Key')}"
+    rows = _rows(node)
+    told = f"{kind} of {rows}: {table or node.get('Sort Key')}"
     walks = limited and "Filter" not in node
     whole = kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not walks
     if (kind == "Seq Scan" or whole) and table not in small:
         yield Fault("scan", told)
-    if kind.endswith("Scan") and node["Plan Rows"] > PAGE and not limited and table not in small:
+    if kind.endswith("Scan") and rows > PAGE and table not in small and ("Actual Rows" in node or not limited):
         yield Fault("read", told)
-    if kind == "Sort" and node["Plans"][0]["Plan Rows"] > PAGE:
+    if kind == "Sort" and _rows(node["Plans"][0]) > PAGE:
         yield Fault("sort", told)
+
+
+def _rows(node: Mapping[str, Any]) -> float:
+    """How many a node reads, or may where it was not executed."""
+    if "Actual Rows" not in node:
+        return float(node["Plan Rows"])
+    return float((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])

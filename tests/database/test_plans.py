@@ -23,7 +23,16 @@ from tests import postgresql as servers
 from tests.database.plans import Fault, Recording, Statement, faults, listen, listen_to_looks, without_index
 from tests.http.site import ADMIN_PASSWORD, Headers, Reply, Site, basic, bearer
 
-SIZE: Final = Size(20_000, 2_000)
+
+class Lopsided(Size):
+    """Half of all is in one repository: a list of it can't be read whole for a page and pass unseen."""
+
+    @property
+    def large(self) -> int:
+        return self.manifests // 2
+
+
+SIZE: Final = Lopsided(20_000, 2_000)
 FEW: Final = name_of(100)
 ARTIFACTS: Final = "/api/v2.0/projects/library/repositories/large/artifacts"
 KEY: Final = "bW9vcmluZyBtb29yaW5nIG1vb3JpbmcgbW9vcmluZyE="
@@ -34,15 +43,16 @@ SMALL: Final = {
 }
 """Tables that may be read whole, and why they stay small."""
 
-COUNTS: Final = (
-    "SELECT count(*) AS count_1 \nFROM repositories",
-    "SELECT (SELECT count(*)",
-    "SELECT ((SELECT count(*)",
-)
-NEWEST: Final = "SELECT anon_1.id"
+COUNTS: Final = {
+    "SELECT count(*) AS count_1 \nFROM repositories": "a list of the API tells how long it is",
+    "SELECT (SELECT count(*)": "a list of the API tells how long it is",
+    "SELECT ((SELECT count(*)": "a list of the API tells how long it is",
+    "SELECT repositories.id, repositories.project_id": "each repository is told with the number of its artifacts",
+    "SELECT count(*) AS count_1, min(anon_1.at)": "what is due is counted as far as a limit",
+}
 ALLOWED: Final = {
-    **{(kind, each): "a list of the API tells how long it is" for kind in ("scan", "read") for each in COUNTS},
-    ("sort", NEWEST): "tags and accessories of the artifacts of one page",
+    **{(kind, beginning): why for kind in ("scan", "read") for beginning, why in COUNTS.items()},
+    ("sort", "SELECT anon_1.id"): "tags and accessories of the artifacts of one page",
 }
 """Faults that statements which begin so may have, and why."""
 
@@ -295,6 +305,7 @@ def test_a_hot_path_follows_indexes(
     [
         ("ix_blob_reviews_due_at", "collection"),
         ("ix_denials_reason", "denials for a reason"),
+        ("ix_manifests_repository_id_pushed_at", "artifacts, first page"),
         ("ix_repositories_created_at", "repositories, last page"),
         ("ix_tags_manifest_id_pushed_at", "artifact"),
     ],
