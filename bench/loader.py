@@ -19,7 +19,10 @@ def load(database: Database, many: Iterable[Rows]) -> int:
     """Answers how many rows went in. The database is a new one, installed."""
     loaded = 0
     for rows in many:
+        first = not loaded
         loaded += database.write_now(_insert, rows)
+        if first:
+            database.write_now(_learn)
     if isinstance(database, PostgreSQL):
         _settle(database)
     return loaded
@@ -42,6 +45,12 @@ def _insert(connection: Connection, rows: Rows) -> int:
             named, holders = ", ".join(columns), ", ".join("?" * len(columns))
             driver.executemany(f"INSERT INTO {table} ({named}) VALUES ({holders})", rows[table])
     return sum(map(len, rows.values()))
+
+
+def _learn(connection: Connection) -> None:
+    """PostgreSQL goes on checking foreign keys by plans that it made when the tables were empty."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE")
 
 
 def _settle(database: PostgreSQL) -> None:
