@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from bench.population import COLUMNS, Rows
 from mooring.database import Database
+from mooring.database.postgresql import PostgreSQL
 from mooring.projects.tables import projects
 
 NUMBERED = ("repositories", "manifests", "tags")
@@ -18,8 +19,12 @@ def load(database: Database, many: Iterable[Rows]) -> int:
     """Answers how many rows went in. The database is a new one, installed."""
     loaded = 0
     for rows in many:
+        first = not loaded
         loaded += database.write_now(_insert, rows)
-    database.write_now(_settle)
+        if first:
+            database.write_now(_learn)
+    if isinstance(database, PostgreSQL):
+        _settle(database)
     return loaded
 
 
@@ -42,11 +47,16 @@ def _insert(connection: Connection, rows: Rows) -> int:
     return sum(map(len, rows.values()))
 
 
-def _settle(connection: Connection) -> None:
-    """What PostgreSQL would do by itself some time later: know the next number, and what its tables hold."""
-    if connection.dialect.name != "postgresql":
-        return
-    for table in NUMBERED:
-        number = f"setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
-        connection.exec_driver_sql(f"SELECT {number}")
-    connection.exec_driver_sql("ANALYZE")
+def _learn(connection: Connection) -> None:
+    """PostgreSQL goes on checking foreign keys by plans that it made when the tables were empty."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE")
+
+
+def _settle(database: PostgreSQL) -> None:
+    """Let it know the next numbers, and what its autovacuum would find out some time later."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in NUMBERED:
+            number = f"setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+            connection.exec_driver_sql(f"SELECT {number}")
+        connection.exec_driver_sql("VACUUM ANALYZE")

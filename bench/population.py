@@ -68,9 +68,15 @@ def batches(size: Size, project_id: int, now: int) -> Iterator[Rows]:
             repository = size.repository(number)
             if repository not in known:
                 known.add(repository)
-                rows["repositories"].append((repository, project_id, name_of(repository), "", 0, now, now))
+                made = _moment(now, number)
+                rows["repositories"].append((repository, project_id, name_of(repository), "", 0, made, made))
             _add_image(rows, layers, number, repository, digest_of(size.layer(number)), now)
         yield rows
+
+
+def _moment(now: int, number: int) -> int:
+    """A second apart, so that lists by time have an order."""
+    return now + number * 1_000_000
 
 
 def _add_image(rows: Rows, layers: set[str], number: int, repository: int, layer: str, now: int) -> None:
@@ -93,8 +99,7 @@ def _add_image(rows: Rows, layers: set[str], number: int, repository: int, layer
     identity = number + 1
     kinds = (MANIFEST_TYPE, "", CONFIG_TYPE, "{}")
     total = len(body) + 30_001_500
-    # Pushed a second apart, so that lists by time have an order.
-    pushed = now + number * 1_000_000
+    pushed = _moment(now, number)
     digest = digest_of(body)
     rows["manifests"].append((identity, repository, digest, *kinds, len(body), total, "admin", pushed, body))
     for each in (config, layer):

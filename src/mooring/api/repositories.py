@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from fastapi import Depends, Response
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, True_, select
 
 from mooring.access.permissions import Permission
 from mooring.api import routing
@@ -84,8 +84,9 @@ async def delete_repository(visit: Annotated[Visit, Depends(InRepository(DELETE)
 
 
 def _page(connection: Connection, subject: str, now: int, selected: Selection) -> Page:
-    readable = select(projects.c.id).where(where_held(connection, subject, LIST, now))
-    return listings.repository_page(connection, repositories.c.project_id.in_(readable), selected)
+    held = where_held(connection, subject, LIST, now)
+    readable = repositories.c.project_id.in_(select(projects.c.id).where(held))
+    return listings.repository_page(connection, held if isinstance(held, True_) else readable, selected)
 
 
 def _shape(row: RowMapping) -> Repository:

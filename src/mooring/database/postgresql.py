@@ -39,8 +39,9 @@ SESSION = {
     "statement_timeout": 15_000,
     "lock_timeout": 5_000,
     "idle_in_transaction_session_timeout": 30_000,
+    "jit": "off",
 }
-"""Milliseconds."""
+"""Times in milliseconds. Compiling a plan takes longer than any page of a list."""
 
 ATTEMPTS = 4
 BUSY = "The registry's database is busy. Try again shortly."

@@ -4,12 +4,12 @@ Each statement is made once and given its values as parameters: to build one ane
 to run one that it knows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 MOST_COUNTED = 10_000
@@ -30,6 +30,13 @@ def backlog(connection: Connection, due_at: Column[int], now: int) -> Backlog:
     some = select(due_at.label("at")).where(due_at <= now).order_by(due_at).limit(MOST_COUNTED).subquery()
     waiting, oldest = connection.execute(select(func.count(), func.min(some.c.at)).select_from(some)).one()
     return Backlog(int(waiting), now - int(oldest) if waiting else 0)
+
+
+def among(connection: Connection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """As `column.in_(values)`, in PostgreSQL by one parameter: to write a hundred takes longer than to look them up."""
+    if connection.dialect.name == "sqlite":
+        return column.in_(values)
+    return column == func.any(bindparam(None, list(values), type_=postgresql.ARRAY(column.type)))
 
 
 def add(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:

@@ -1,18 +1,33 @@
 """Artifacts as people look at them: pages of rows, and what hangs on them. The registry itself asks none of this."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    RowMapping,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from mooring.database import selection
+from mooring.database.metadata import Identity
 from mooring.database.pages import Page, grouped, select_newest, select_page
+from mooring.database.rows import among
 from mooring.database.selection import AllOf, Exact, Field, Fuzzy, Selection, Test
 from mooring.errors import Invalid, ManifestUnknown
 from mooring.registry.digests import parse_digest
 from mooring.registry.kinds import IMAGE, IMAGE_CONFIGS, NAMED
 from mooring.registry.manifests import INDEXES
 from mooring.registry.names import require_tag
-from mooring.registry.tables import manifest_references, manifests, tags
+from mooring.registry.tables import manifest_references, manifests, repositories, tags
 
 MOST_SHOWN = 1000
 """Accessories shown with one artifact; their own list goes on by pages."""
@@ -20,48 +35,89 @@ MOST_SHOWN = 1000
 _child = manifests.alias("child")
 _described = [column for column in manifests.c if column.name != "body"]
 
+# In the statement's text: an index of such rows alone is used only where the text says it.
+_NAMES_MANIFEST = manifest_references.c.kind == literal("manifest", literal_execute=True)
+
+
+def _there_is(column: Column[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """As EXISTS, but always by an index: for many rows PostgreSQL answers EXISTS by a hash of the whole table."""
+    return select(column).where(*conditions).limit(1).scalar_subquery().is_not(None)
+
 
 def _held_by_index(artifact: FromClause) -> ColumnElement[bool]:
-    return exists().where(
+    return _there_is(
+        manifest_references.c.manifest_id,
         manifest_references.c.repository_id == artifact.c.repository_id,
         manifest_references.c.digest == artifact.c.digest,
-        manifest_references.c.kind == "manifest",
+        _NAMES_MANIFEST,
     )
 
 
-def _accessory() -> ColumnElement[bool]:
+def _subject_is_there(artifact: FromClause) -> ColumnElement[bool]:
     subject = manifests.alias("subject")
-    present = exists().where(
-        subject.c.repository_id == manifests.c.repository_id, subject.c.digest == manifests.c.subject
-    )
-    return and_(manifests.c.subject.is_not(None), present)
+    named = (subject.c.repository_id == artifact.c.repository_id) & (subject.c.digest == artifact.c.subject)
+    return _there_is(subject.c.id, named)
 
 
-def _tagged(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(tags.c.manifest_id == manifests.c.id, *conditions)
+def _accessory(artifact: FromClause) -> ColumnElement[bool]:
+    # Not `IS NOT NULL`, which SQLite does not look up in an index.
+    return and_(artifact.c.subject > "", _subject_is_there(artifact))
+
+
+def _no_accessory(artifact: FromClause) -> ColumnElement[bool]:
+    # Not `~_accessory()`, of which PostgreSQL can't tell that it is true for most.
+    return or_(artifact.c.subject.is_(None), ~_subject_is_there(artifact))
+
+
+def _tagged(artifact: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return _there_is(tags.c.id, tags.c.manifest_id == artifact.c.id, *conditions)
 
 
 def _tagged_as(name: str) -> ColumnElement[bool]:
-    return _tagged(tags.c.repository_id == manifests.c.repository_id, tags.c.name == name)
+    return _tagged(manifests, tags.c.repository_id == manifests.c.repository_id, tags.c.name == name)
 
 
-STANDS_ALONE = and_(~_accessory(), or_(_tagged(), ~_held_by_index(manifests)))
+STANDS_ALONE = and_(_no_accessory(manifests), or_(_tagged(manifests), ~_held_by_index(manifests)))
 """An artifact that people pushed for itself: no signature of another one, no untagged part of an index."""
+
+
+def alone(repository_id: ColumnElement[int]) -> ColumnElement[int]:
+    """How many artifacts of a repository stand alone: all of them without the others, which are mostly few."""
+    held = (_child.c.repository_id == manifest_references.c.repository_id) & (
+        _child.c.digest == manifest_references.c.digest
+    )
+    untagged_part = _there_is(_child.c.id, held, ~_tagged(_child), _no_accessory(_child))
+    every = select(func.count()).select_from(manifests).where(manifests.c.repository_id == repository_id)
+    accessories = every.where(_accessory(manifests))
+    parts = select(func.count(manifest_references.c.digest.distinct())).where(
+        manifest_references.c.repository_id == repository_id, _NAMES_MANIFEST, untagged_part
+    )
+    of_all, of_accessories, of_parts = (
+        each.correlate(repositories).scalar_subquery() for each in (every, accessories, parts)
+    )
+    return of_all - of_accessories - of_parts
+
+
+_ALONE = select(alone(bindparam("repository_id", type_=Identity)))
+
+
+def _count_alone(repository_id: int, connection: Connection) -> int:
+    return int(connection.execute(_ALONE, {"repository_id": repository_id}).scalar_one())
 
 
 def _by_tags(test: Test) -> ColumnElement[bool]:
     """`*` is any tag and `nil` none, as in Harbor."""
     match test:
         case Exact("*"):
-            return _tagged()
+            return _tagged(manifests)
         case Exact("nil"):
-            return ~_tagged()
+            return ~_tagged(manifests)
         case Exact(value):
             return _tagged_as(value)
         case Fuzzy(value):
-            return _tagged(tags.c.name.contains(value, autoescape=True))
+            return _tagged(manifests, tags.c.name.contains(value, autoescape=True))
         case AllOf(values):
-            return and_(_tagged(), *map(_tagged_as, values))
+            return and_(_tagged(manifests), *map(_tagged_as, values))
     raise Invalid("Ask for tags=NAME, tags=~PART, tags=(ONE OTHER), tags=* or tags=nil.")
 
 
@@ -91,14 +147,15 @@ ARTIFACTS = {
 
 def artifact_page(connection: Connection, repository_id: int, selected: Selection) -> Page:
     """Those that stand alone; all of them for `q=base=*`. Raises Invalid."""
-    query = select(*_described).where(manifests.c.repository_id == repository_id)
     base = selected.test_of("base")
-    if base is None:
-        query = query.where(STANDS_ALONE)
-    elif base != Exact("*"):
+    if base not in (None, Exact("*")):
         raise Invalid("Ask for base=*, or leave it out.")
+    every = manifests.c.repository_id == repository_id
+    within, count = ([every], None) if base else ([every, STANDS_ALONE], partial(_count_alone, repository_id))
     usual = [("push_time", True)]
-    return select_page(connection, query, selected.without("base"), ARTIFACTS, usual, manifests.c.id)
+    return select_page(
+        connection, select(*_described), selected.without("base"), ARTIFACTS, usual, manifests.c.id, within, count
+    )
 
 
 def artifact(connection: Connection, repository_id: int, reference: str) -> RowMapping:
@@ -116,15 +173,17 @@ def artifact(connection: Connection, repository_id: int, reference: str) -> RowM
 
 
 def accessory_page(connection: Connection, repository_id: int, digest: str, selected: Selection) -> Page:
-    query = select(*_described).where(manifests.c.repository_id == repository_id, manifests.c.subject == digest)
-    return select_page(connection, query, selected, ARTIFACTS, [("push_time", True)], manifests.c.id)
+    within = [manifests.c.repository_id == repository_id, manifests.c.subject == digest]
+    usual = [("push_time", True)]
+    return select_page(connection, select(*_described), selected, ARTIFACTS, usual, manifests.c.id, within)
 
 
 def accessories_of(
     connection: Connection, repository_id: int, digests: Sequence[str]
 ) -> Mapping[str, list[RowMapping]]:
     """The newest of each, at most MOST_SHOWN."""
-    query = select(*_described).where(manifests.c.repository_id == repository_id, manifests.c.subject.in_(digests))
+    named = among(connection, manifests.c.subject, digests)
+    query = select(*_described).where(manifests.c.repository_id == repository_id, named)
     return select_newest(connection, query, manifests.c.subject, manifests.c.id, MOST_SHOWN)
 
 
@@ -143,6 +202,8 @@ def references_of(connection: Connection, manifest_ids: Sequence[int]) -> Mappin
             (_child.c.repository_id == manifest_references.c.repository_id)
             & (_child.c.digest == manifest_references.c.digest),
         )
-        .where(manifest_references.c.manifest_id.in_(manifest_ids), manifest_references.c.kind == "manifest")
+        .where(
+            among(connection, manifest_references.c.manifest_id, manifest_ids), manifest_references.c.kind == "manifest"
+        )
     )
     return grouped(connection.execute(query).mappings().all(), "manifest_id")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from mooring.database.rows import among
 from mooring.registry.kinds import IMAGE_CONFIGS
 from mooring.registry.tables import blobs, manifests, repository_blobs
 from mooring.storage import ObjectMissing, Store
@@ -44,7 +45,7 @@ class _Image(msgspec.Struct):
 def configs_of(connection: Connection, manifest_ids: Sequence[int]) -> Mapping[int, ImageConfig]:
     """Of those that are images; large ones are left out, as nobody waits for them."""
     query = select(manifests.c.id, manifests.c.repository_id, manifests.c.body).where(
-        manifests.c.id.in_(manifest_ids),
+        among(connection, manifests.c.id, manifest_ids),
         manifests.c.config_media_type.in_(IMAGE_CONFIGS),
         manifests.c.size <= LARGEST_MANIFEST,
     )
@@ -56,7 +57,7 @@ def configs_of(connection: Connection, manifest_ids: Sequence[int]) -> Mapping[i
         .join(blobs, blobs.c.digest == repository_blobs.c.digest)
         .where(
             repository_blobs.c.repository_id.in_({repository for repository, _ in digests.values()}),
-            repository_blobs.c.digest.in_({digest for _, digest in digests.values()}),
+            among(connection, repository_blobs.c.digest, {digest for _, digest in digests.values()}),
             blobs.c.size <= LARGEST_CONFIG,
         )
     )

@@ -1,16 +1,16 @@
 """Repositories and tags as people look at them: pages of rows. The registry itself asks none of this."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
 from mooring.database import selection
 from mooring.database.pages import Page, select_newest, select_page
+from mooring.database.rows import among
 from mooring.database.selection import Selection
 from mooring.errors import NameUnknown
-from mooring.registry.artifacts import STANDS_ALONE
-from mooring.registry.tables import manifests, repositories, tags
+from mooring.registry.artifacts import alone
+from mooring.registry.tables import repositories, tags
 
 MOST_SHOWN = 1000
 """Tags shown with one artifact; their own list goes on by pages."""
@@ -32,18 +32,19 @@ TAGS = {
 }
 """By their names in Harbor's API."""
 
+_COUNTED = select(repositories, alone(repositories.c.id).label("artifact_count"))
+
 
 def repository_page(connection: Connection, within: ColumnElement[bool], selected: Selection) -> Page:
     """`within` is a condition on `repositories`. Raises Invalid."""
     usual = [("creation_time", True)]
-    query = _counted().where(within)
-    return select_page(connection, query, selected, REPOSITORIES, usual, repositories.c.id)
+    return select_page(connection, _COUNTED, selected, REPOSITORIES, usual, repositories.c.id, [within])
 
 
 def repository(connection: Connection, project_id: int, name: str) -> RowMapping:
     """Found through its project. Raises NameUnknown."""
     named = (repositories.c.name == name) & (repositories.c.project_id == project_id)
-    found = connection.execute(_counted().where(named)).mappings().first()
+    found = connection.execute(_COUNTED.where(named)).mappings().first()
     if found is None:
         raise NameUnknown(f"The repository {name} does not exist.")
     return found
@@ -67,18 +68,11 @@ def describe_repository(connection: Connection, now: int, project_id: int, name:
 
 
 def tag_page(connection: Connection, manifest_id: int, selected: Selection) -> Page:
-    query = select(tags).where(tags.c.manifest_id == manifest_id)
-    return select_page(connection, query, selected, TAGS, [("push_time", True)], tags.c.id)
+    within = [tags.c.manifest_id == manifest_id]
+    return select_page(connection, select(tags), selected, TAGS, [("push_time", True)], tags.c.id, within)
 
 
 def tags_of(connection: Connection, manifest_ids: Sequence[int]) -> Mapping[int, list[RowMapping]]:
     """The newest of each, at most MOST_SHOWN."""
-    query = select(tags).where(tags.c.manifest_id.in_(manifest_ids))
+    query = select(tags).where(among(connection, tags.c.manifest_id, manifest_ids))
     return select_newest(connection, query, tags.c.manifest_id, tags.c.id, MOST_SHOWN)
-
-
-def _counted() -> Select[*tuple[Any, ...]]:
-    counted = (
-        select(func.count()).select_from(manifests).where(manifests.c.repository_id == repositories.c.id, STANDS_ALONE)
-    )
-    return select(repositories, counted.correlate(repositories).scalar_subquery().label("artifact_count"))

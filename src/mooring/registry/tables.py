@@ -26,12 +26,13 @@ repositories = Table(
     "repositories",
     metadata,
     Column("id", Identity, primary_key=True),
-    Column("project_id", ForeignKey("projects.id"), nullable=False, index=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
     Column("name", ordered(255), nullable=False, unique=True, comment="whole name, with the project"),
     Column("description", Text, nullable=False, default=""),
     Column("pull_count", BigInteger, nullable=False, default=0),
-    Column("created_at", Microseconds, nullable=False),
+    Column("created_at", Microseconds, nullable=False, index=True),
     Column("updated_at", Microseconds, nullable=False),
+    Index("ix_repositories_project_id_created_at", "project_id", "created_at"),
 )
 
 blobs = Table(
@@ -99,6 +100,14 @@ manifest_references = Table(
     Column("required", Boolean, nullable=False, comment="must be there as long as the manifest is"),
     Column("platform", JSON, nullable=True, comment="of an index's entry"),
     Index("ix_manifest_references_repository_id_digest", "repository_id", "digest"),
+    # Parts of indexes, which are few: a list of artifacts counts without them.
+    Index(
+        "ix_manifest_references_manifests",
+        "repository_id",
+        "digest",
+        sqlite_where=text("kind = 'manifest'"),
+        postgresql_where=text("kind = 'manifest'"),
+    ),
 )
 
 tags = Table(
@@ -107,10 +116,11 @@ tags = Table(
     Column("id", Identity, primary_key=True),
     Column("repository_id", ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
     Column("name", ordered(128), nullable=False),
-    Column("manifest_id", ForeignKey("manifests.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("manifest_id", ForeignKey("manifests.id", ondelete="CASCADE"), nullable=False),
     Column("pushed_at", Microseconds, nullable=False),
     Column("pulled_at", Microseconds, nullable=True),
     UniqueConstraint("repository_id", "name"),
+    Index("ix_tags_manifest_id_pushed_at", "manifest_id", "pushed_at"),
 )
 
 blob_reviews = Table(
