@@ -32,6 +32,10 @@ PAGE: Final = ROOT / "docs" / "sizing.md"
 HELD: Final = Size(10_000, 100)
 WORKERS: Final = 2
 ROUNDS: Final = 3
+COUNTED_SECONDS: Final = 2.0
+REST_SECONDS: Final = 15.0
+"""Three heartbeats: what a replica does by itself, it does at least that often."""
+
 TRIALS: Final = ((1, 2), (1, 1), (3, 1))
 """Replicas and workers of each."""
 
@@ -71,14 +75,14 @@ def measure(where: Place, directory: Path, seconds: float) -> Measured:
     disk = sync_seconds(directory)
     with started(where, directory, 1, WORKERS) as (registries, meter):
         fill(where)
-        idle = resting(meter, where, 4 * seconds)
+        idle = resting(meter, where)
         aim = target(registries[0])
         visits = {kind: visit(kind, aim, meter, where, idle, seconds) for kind in MIX}
         costs.analyze(where.settings["DATABASE_URL"])
         drive_mix([aim], CLIENTS * WORKERS, 1)
         mix = spent(meter, where, seconds, partial(drive_mix, [aim], CLIENTS * WORKERS), idle)
     with started(where, directory, 1, WORKERS, JOBS="off") as (_, meter):
-        relieved = resting(meter, where, 4 * seconds)
+        relieved = resting(meter, where)
     tried = []
     for replicas, workers in TRIALS:
         with started(where, directory, replicas, workers) as (registries, meter):
@@ -104,7 +108,7 @@ def started(
         yield registries, Meter(registries, where, connection)
 
 
-def resting(meter: Meter, where: Place, seconds: float) -> Cost:
+def resting(meter: Meter, where: Place) -> Cost:
     """Of one second without a request; what a start leaves to do is over first."""
 
     def rest(length: float) -> float:
@@ -112,7 +116,7 @@ def resting(meter: Meter, where: Place, seconds: float) -> Cost:
         return length
 
     time.sleep(3)
-    return spent(meter, where, seconds / ROUNDS, rest, NOTHING)
+    return spent(meter, where, REST_SECONDS, rest, NOTHING, rounds=1, counted=REST_SECONDS)
 
 
 def visit(kind: str, aim: Target, meter: Meter, where: Place, idle: Cost, seconds: float) -> Cost:
@@ -122,7 +126,16 @@ def visit(kind: str, aim: Target, meter: Meter, where: Place, idle: Cost, second
     return cost
 
 
-def spent(meter: Meter, where: Place, seconds: float, work: Callable[[float], float], idle: Cost) -> Cost:
+def spent(
+    meter: Meter,
+    where: Place,
+    seconds: float,
+    work: Callable[[float], float],
+    idle: Cost,
+    *,
+    rounds: int = ROUNDS,
+    counted: float = COUNTED_SECONDS,
+) -> Cost:
     """For one of as many as `work` says it did; the statements are counted in a further, shorter run."""
 
     def run(length: float) -> Cost:
@@ -132,11 +145,11 @@ def spent(meter: Meter, where: Place, seconds: float, work: Callable[[float], fl
         return (meter.read() - before - idle * elapsed) / done
 
     assert where.database is not None
-    cost = costs.middle([run(seconds) for _ in range(ROUNDS)])
+    cost = costs.middle([run(seconds) for _ in range(rounds)])
     costs.count(where.database, on=True)
-    counted = run(max(1.0, seconds / 3))
+    said = run(counted)
     costs.count(where.database, on=False)
-    return replace(cost, statements=counted.statements, commits=counted.commits)
+    return replace(cost, statements=said.statements, commits=said.commits)
 
 
 def trial(
