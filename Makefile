@@ -9,12 +9,12 @@ TOOLS := $(if $(MOORING_TOOLS),$(MOORING_TOOLS),$(CURDIR)/.tools)
 CODE := $(wildcard src tests bench deploy)
 
 export $(filter MOORING_%,$(.VARIABLES))
-tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth: export MOORING_TOOLS := $(TOOLS)
-tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth: export PATH := $(TOOLS)/bin:$(PATH)
+tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth bench-memory bench-sizing: export MOORING_TOOLS := $(TOOLS)
+tools unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth bench-memory bench-sizing: export PATH := $(TOOLS)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test tools lint types unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth format lock clean
+.PHONY: help install serve test tools lint types unit replicas faults faults-quick conformance kubernetes image bench bench-quick bench-growth bench-memory bench-sizing format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ bench-quick: $(VENV)/.test ## the same, small and short
 
 bench-growth: $(VENV)/.test tools ## measure with up to a million manifests; writes docs/growth.md (20 minutes, 10 GB)
 	$(BIN)/python -m bench.growth $(ARGS)
+
+bench-memory: $(VENV)/.test tools ## watch a worker's memory under 100 uploads of 1 GiB at once (5 minutes, 8 GB)
+	$(BIN)/python -m bench.memory $(ARGS)
+
+bench-sizing: $(VENV)/.test tools ## measure what a request costs and compute many replicas; writes docs/sizing.md (3 minutes)
+	$(BIN)/python -m bench.sizing $(or $(ARGS),--write)
 
 format: $(VENV)/.test ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix-only $(CODE)

@@ -51,7 +51,7 @@ async def _push_all(
 ) -> tuple[float, list[Exception]]:
     streams = [await Stream.open(registry.address) for _ in queues]
     host = "{}:{}".format(*registry.address)
-    clients = [_Client(stream, host, repository, token) for stream, token in zip(streams, tokens, strict=True)]
+    clients = [Pusher(stream, host, repository, token) for stream, token in zip(streams, tokens, strict=True)]
     start = time.perf_counter()
     done = await asyncio.gather(
         *(client.push(queue) for client, queue in zip(clients, queues, strict=True)), return_exceptions=True
@@ -63,7 +63,7 @@ async def _push_all(
     return elapsed, [error if isinstance(error, Exception) else Unexpected(repr(error)) for error in errors]
 
 
-class _Client:
+class Pusher:
     def __init__(self, stream: Stream, host: str, repository: str, fields: bytes) -> None:
         self.stream, self.host, self.fields = stream, host, fields
         self.path = f"/v2/{repository}"

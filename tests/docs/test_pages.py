@@ -26,7 +26,7 @@ OTHER_VARIABLES = {
     "MOORING_TOOLS",
 }
 
-MEASURED = {ROOT / "docs" / "conformance.md", ROOT / "docs" / "benchmarks.md"}
+MEASURED = {ROOT / "docs" / name for name in ("conformance.md", "benchmarks.md", "sizing.md")}
 """Pages that a measurement writes: until the first one they are not there."""
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda each: each.name)
