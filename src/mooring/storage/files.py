@@ -1,5 +1,6 @@
 """What is done with single files, and how what the system says of them is explained."""
 
+import ctypes
 import errno
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +12,12 @@ from mooring.errors import StorageFull, StorageReadOnly, Unavailable
 from mooring.storage.store import ObjectMissing
 
 AHEAD_BYTES = 4 * 1024 * 1024
+SYNC_FILE_RANGE_WRITE = 2
+_sync_file_range: Callable[[int, int, int, int], int] | None = getattr(
+    ctypes.CDLL(None, use_errno=True), "sync_file_range", None
+)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)  # type: ignore[attr-defined]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -32,6 +39,15 @@ def fetch(descriptor: int, size: int, position: int) -> bytes:
     """From the disk, which is asked for what comes next as well."""
     os.posix_fadvise(descriptor, position, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
     return os.pread(descriptor, size, position)
+
+
+def begin_writeback(descriptor: int, start: int, length: int) -> None:
+    """Have the disk write what is not synced yet, while more is received: the sync at the end then has little to do.
+
+    Promises nothing (sync_file_range(2)): where it can't be done, nothing is lost but time.
+    """
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, start, length, SYNC_FILE_RANGE_WRITE)
 
 
 def sync(path: Path) -> None:
