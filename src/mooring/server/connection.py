@@ -34,9 +34,10 @@ NO_HTTP = "What came is no request of HTTP/1.1."
 ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self._buffer = memoryview(b"")
         self._parser = HttpRequestParser(self)
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -79,7 +80,14 @@ class Connection(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        self._buffer = self._serving.room.buffer()
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self._take(self._buffer[:count])
+
+    def _take(self, data: memoryview) -> None:
         if self._ending:
             return
         if self._reading is None:
@@ -90,7 +98,7 @@ class Connection(asyncio.Protocol):
             # Nothing else is spoken here: what follows is the next request (RFC 9110, section 7.8).
             self._parser = HttpRequestParser(self)
             if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+                self._take(rest)
         except HttpParserError:
             self._refuse(Invalid(NO_HTTP))
         else:
@@ -121,6 +129,7 @@ class Connection(asyncio.Protocol):
             return
         cycle = Cycle(
             self,
+            self._serving.room,
             self._scope(method, version),
             keep_alive=keep_alive,
             expects=version != "1.0" and any(each[0] == b"expect" and each[1].lower() == CONTINUE for each in headers),

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from mooring.http.prepared import Quick
 from mooring.server.cycle import Cycle
+from mooring.server.room import Room
 
 
 class Client(Protocol):
@@ -30,6 +31,7 @@ class Serving:
     def __init__(self, served: Served) -> None:
         self.quick = served.quick
         self.is_ending = False
+        self.room = Room()
         self._connections: set[Client] = set()
         self._none_left = asyncio.Event()
         self._loop = asyncio.get_running_loop()
