@@ -24,6 +24,9 @@ PAUSE_SECONDS = 1.0
 KILL_AFTER_SECONDS = 60.0
 MOST_FALSE_STARTS = 5
 PR_SET_PDEATHSIG = 1
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+LARGE_BYTES = 4 * 1024 * 1024
+ARENAS = 2
 ENDING = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("mooring")
 
@@ -33,6 +36,7 @@ def run_worker(entry: str, listener: socket.socket) -> None:
     # Ctrl-C is for the supervisor alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    keep_little()
     module, _, create = entry.partition(":")
     served = getattr(import_module(module), create)()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -50,6 +54,17 @@ def end_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent.pid:
         os._exit(1)
+
+
+def keep_little() -> None:
+    """Have glibc give back what is freed.
+
+    By default each thread gets an arena that keeps what it once had, and a block that was freed once, of a password's
+    hash say (19 MiB), raises the size up to which such blocks are kept.
+    """
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(M_ARENA_MAX, ARENAS)
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 class Worker:

@@ -8,7 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from mooring.http.prepared import Answer
 from mooring.server.connection import HEAD_SECONDS, HIGH_WATER, IDLE_SECONDS, LEAVING_SECONDS, LONGEST_HEAD
-from mooring.server.cycle import HELD_BYTES
+from mooring.server.cycle import HELD_SHARES
+from mooring.server.room import LARGEST
 from tests.serving.answers import answers
 from tests.serving.applications import Echo, answer, body
 from tests.serving.client import Client, connected, run, turns
@@ -16,6 +17,7 @@ from tests.serving.client import Client, connected, run, turns
 MIB = 1024 * 1024
 HOST = b"Host: registry.test\r\n"
 GET = b"GET /first HTTP/1.1\r\n" + HOST + b"\r\n"
+HELD = HELD_SHARES * LARGEST
 QUICK = b"GET /quick HTTP/1.1\r\n" + HOST + b"\r\n"
 LAST = b"GET /last HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 CHUNKED = b"POST /first HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -59,7 +61,7 @@ def test_no_more_of_a_body_is_taken_than_the_application_wants() -> None:
             head = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % length
             await client.send(head)
             taken = await push(client, bytes(length))
-            assert taken < HELD_BYTES + MIB
+            assert taken < HELD + MIB
             application.gate.set()
             await client.send(bytes(length - taken))
             assert (await client.until(b"%d" % length)).startswith(b"HTTP/1.1 200 ")
@@ -347,3 +349,22 @@ def test_an_application_that_waits_for_a_client_to_take_is_let_go_when_it_leaves
             await asyncio.wait_for(ended.wait(), 5)
 
     run(leaving())
+
+
+def test_many_bodies_get_less_room_each_than_few() -> None:
+    async def pushing() -> None:
+        application = Gated()
+        async with connected(application) as client:
+            room = client.serving.room
+            assert room.share == LARGEST
+            room.bodies = 100
+            await client.send(b"PUT /a HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000\r\n\r\n" + bytes(1000))
+            await turns()
+            assert room.bodies == 101
+            assert room.share < LARGEST / 4
+            client.socket.shutdown(socket.SHUT_RDWR)
+            await turns()
+            assert room.bodies == 100, "who left takes no room"
+            application.gate.set()
+
+    run(pushing())

@@ -43,9 +43,10 @@ ASGI = {"version": "3.0", "spec_version": "2.3"}
 log = structlog.get_logger("mooring")
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self._buffer = memoryview(b"")
         self._parser = HttpRequestParser(self)
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -91,11 +92,16 @@ class Connection(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        self._buffer = self._serving.room.buffer()
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
+        data = self._buffer[:count]
         while data and not self._ending:
             data = self._parse(data)
 
-    def _parse(self, data: bytes) -> bytes:
+    def _parse(self, data: memoryview) -> memoryview:
         """What is left of it."""
         self._overhead += len(data)
         try:
@@ -108,16 +114,16 @@ class Connection(asyncio.Protocol):
             if self._overhead > LONGEST_HEAD:
                 self._refuse(HeadTooLarge())
             return left
-        return b""
+        return data[:0]
 
-    def _feed(self, data: bytes) -> bytes:
+    def _feed(self, data: memoryview) -> memoryview:
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             if not self._ending:
                 self._feed_without_upgrade()
             return data[upgrade.args[0] :]
-        return b""
+        return data[:0]
 
     def _feed_without_upgrade(self) -> None:
         """Nothing else is spoken here (RFC 9110, section 7.8), but the parser took the body for the other protocol."""
@@ -165,7 +171,7 @@ class Connection(asyncio.Protocol):
         expects = version != "1.0" and any(
             name == b"expect" and value.lower() == CONTINUE for name, value in self._headers
         )
-        cycle = Cycle(self, self._scope(method, version), keep_alive=keep_alive, expects=expects)
+        cycle = Cycle(self, self._serving.room, self._scope(method, version), keep_alive=keep_alive, expects=expects)
         self._reading = cycle
         if self._answering is None:
             self._answer(cycle, quick)

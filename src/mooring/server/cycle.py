@@ -11,12 +11,16 @@ from starlette.types import ASGIApp, Message, Scope
 from mooring.errors import MooringError
 from mooring.http.prepared import Answer
 from mooring.server.head import BODILESS, CONTINUE, head, whole
+from mooring.server.room import Room
 
 if TYPE_CHECKING:
     from mooring.server.connection import Connection
 
-HELD_BYTES = 512 * 1024
+HELD_SHARES = 2
 """Of a body that the application has not asked for: nothing is read from the connection beyond it."""
+
+TOGETHER_BYTES = 512 * 1024
+"""Less than this goes out in one piece with the head."""
 
 CHUNKED = b"transfer-encoding: chunked\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -33,7 +37,9 @@ class Cycle:
         "_connection",
         "_head",
         "_held",
+        "_in_room",
         "_left",
+        "_room",
         "_told_end",
         "_waiter",
         "answered",
@@ -46,7 +52,7 @@ class Cycle:
         "started",
     )
 
-    def __init__(self, connection: "Connection", scope: Scope, *, keep_alive: bool, expects: bool) -> None:
+    def __init__(self, connection: "Connection", room: Room, scope: Scope, *, keep_alive: bool, expects: bool) -> None:
         self.scope = scope
         self.keep_alive = keep_alive
         self.expects = expects
@@ -64,6 +70,8 @@ class Cycle:
         self._connection = connection
         self._chunks: deque[bytes] | None = None
         self._held = 0
+        self._room = room
+        self._in_room = False
         self._told_end = False
         self._waiter: asyncio.Future[None] | None = None
         self._head: Message | None = None
@@ -104,21 +112,30 @@ class Cycle:
     def take(self, chunk: bytes) -> None:
         if self._chunks is None:
             self._chunks = deque()
+            self._in_room = True
+            self._room.bodies += 1
         self._chunks.append(chunk)
         self._held += len(chunk)
-        if self._held > HELD_BYTES:
+        if self._held > HELD_SHARES * self._room.share:
             self._connection.pause_reading()
         self._wake()
 
     def end(self) -> None:
         """The body is whole."""
+        self._leave_room()
         self.received = True
         self._wake()
 
     def leave(self) -> None:
         """The client left."""
+        self._leave_room()
         self.gone = True
         self._wake()
+
+    def _leave_room(self) -> None:
+        if self._in_room:
+            self._in_room = False
+            self._room.bodies -= 1
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -146,7 +163,7 @@ class Cycle:
     def _next(self, chunks: deque[bytes]) -> Message:
         chunk = chunks.popleft()
         self._held -= len(chunk)
-        if self._held <= HELD_BYTES // 2:
+        if self._held <= HELD_SHARES * self._room.share // 2:
             self._connection.resume_reading()
         self._told_end = self.received and not chunks
         return {"type": "http.request", "body": chunk, "more_body": not self._told_end}
@@ -212,7 +229,7 @@ class Cycle:
         return chunk if more else chunk + LAST_CHUNK
 
     def _write(self, first: bytes, body: bytes) -> None:
-        if len(body) < HELD_BYTES:
+        if len(body) < TOGETHER_BYTES:
             self._connection.write(first + body)
         else:
             self._connection.write(first)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from mooring.http.prepared import Quick
 from mooring.server.cycle import Cycle, Quicker
+from mooring.server.room import Room
 
 WATCH_SECONDS = 1.0
 TAKING_SECONDS = 30.0
@@ -38,6 +39,7 @@ class Serving:
         self.quick = served.quick
         self.at_once = served.at_once
         self.is_ending = False
+        self.room = Room()
         self._connections: set[Client] = set()
         self._none_left = asyncio.Event()
         self._loop = asyncio.get_running_loop()

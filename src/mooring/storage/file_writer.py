@@ -14,6 +14,10 @@ from mooring.storage.store import ObjectBusy, OffsetMismatch, Reserve, Watch
 WRITE_BYTES = 1024 * 1024
 WRITEBACK_BYTES = 8 * 1024 * 1024
 MOST_CHUNKS = 8
+LEAST_WRITE = 64 * 1024
+WRITE_ROOM = 8 * 1024 * 1024
+"""Gathered at once by all writers together, where each gets more than the least. As much again is being written."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -25,7 +29,9 @@ class Run(Protocol):
 class FileWriter:
     """A file held open and locked: the lock goes with the descriptor, so a killed process leaves none behind."""
 
-    def __init__(self, descriptor: int, path: Path, run: Run) -> None:
+    def __init__(self, descriptor: int, path: Path, run: Run, most: Callable[[], int]) -> None:
+        """`most` bytes are gathered for one write."""
+        self._most = most
         self._descriptor = descriptor
         self._path = path
         self._run = run
@@ -70,7 +76,7 @@ class FileWriter:
                     raise TooLarge(f"A blob may have {limit} bytes at most.")
                 waiting.append(chunk)
                 held += len(chunk)
-                if held >= WRITE_BYTES:
+                if held >= self._most():
                     await writes.start(_write, self._descriptor, position, waiting)
                     await hashes.start(_watch, waiting, watch)
                     position, waiting, held = position + held, [], 0

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from mooring.errors import Unavailable
 from mooring.measuring import Observe, measured, unobserved
-from mooring.storage.file_writer import FileWriter, open_alone
+from mooring.storage.file_writer import LEAST_WRITE, WRITE_BYTES, WRITE_ROOM, FileWriter, open_alone
 from mooring.storage.files import cached, fetch, guarded, sync, translated_errors
 from mooring.storage.store import Begun, ObjectMissing, Watch, require_own
 
@@ -39,6 +39,7 @@ class FileStore:
         self.cluster_id = cluster_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._observe: Observe = unobserved
+        self._writers = 0
 
     def observed_by(self, observe: Observe) -> None:
         self._observe = observe
@@ -85,10 +86,15 @@ class FileStore:
             descriptor = await self._open_alone(path)
         except ObjectMissing as error:
             raise Unavailable("The registry's store is not where it was. Try again shortly.") from error
+        self._writers += 1
         try:
-            yield FileWriter(descriptor, path, self._run)
+            yield FileWriter(descriptor, path, self._run, self._most)
         finally:
+            self._writers -= 1
             os.close(descriptor)
+
+    def _most(self) -> int:
+        return max(LEAST_WRITE, min(WRITE_BYTES, WRITE_ROOM // self._writers))
 
     async def _open_alone(self, path: Path) -> int:
         """In place where the upload was begun: only a new file can make its maker wait for the disk."""
