@@ -5,16 +5,17 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench import report
 from bench.loads import FULL, QUICK, WORKS, Scale, Work
-from bench.machine import facts, floors
-from bench.peers import STARTED
+from bench.machine import facts as machine_facts
+from bench.machine import floors as machine_floors
+from bench.peers import SHARED, STARTED, Starter
 from bench.registries import ROOT, Missing, Registry, peer
-from bench.report import Figures
+from bench.report import Compared, Figures
 from bench.wire import Unexpected
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -26,24 +27,39 @@ def main() -> int:
     scale = QUICK if asked.quick else FULL
     works = [work for work in WORKS if not asked.works or any(part in work.name for part in asked.works)]
     whole = not (asked.quick or asked.works or asked.only)
+    if (busy := os.getloadavg()[0]) > 1:
+        print(f"something else keeps this machine busy (load {busy:.1f}): the figures will be off")
+    compared = [
+        compare(group, works, scale, asked, floors=whole and group is STARTED)
+        for group in (STARTED, SHARED)
+        if not asked.only or any(wanted(name, asked.only) for name in group)
+    ]
+    if not any(each.registries for each in compared):
+        raise SystemExit("there is no registry to measure")
+    errors = [error for each in compared for error in each.figures.errors]
+    if whole and not errors and compared[0].registries[0].authorised:
+        PAGE.write_text(report.page(compared, command()))
+        print(f"written: {PAGE.relative_to(ROOT)}")
+    for error in errors:
+        print(f"ERROR {error}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def compare(
+    group: Mapping[str, Starter], works: Sequence[Work], scale: Scale, asked: argparse.Namespace, *, floors: bool
+) -> Compared:
+    """Those of a group in one run, on one disk, each beside all others."""
     with ExitStack() as running:
         place = tempfile.TemporaryDirectory(prefix="mooring-bench-", dir=asked.directory)
         directory = Path(running.enter_context(place))
-        if whole and shutil.disk_usage(directory).free < ROOM:
+        if floors and shutil.disk_usage(directory).free < ROOM:
             print(f"less than {ROOM >> 30} GiB free: a full run may not fit; --directory takes another disk")
-        if (busy := os.getloadavg()[0]) > 1:
-            print(f"something else keeps this machine busy (load {busy:.1f}): the figures will be off")
-        registries, missing = start(directory, running, asked.only)
-        machine = facts(directory) + (floors(directory) if whole else [])
+        registries, missing = start(group, directory, running, asked.only)
+        machine = machine_facts(directory) + (machine_floors(directory) if floors else [])
         figures = measure(works, registries, scale)
-    tables = "\n\n".join(kind(figures, works, registries) for kind in (report.medians, report.ranges))
-    print("", tables, "", *machine, sep="\n")
-    if whole and not figures.errors and registries[0].authorised:
-        PAGE.write_text(report.page(tables, registries, missing, machine, command()))
-        print(f"written: {PAGE.relative_to(ROOT)}")
-    for error in figures.errors:
-        print(f"ERROR {error}", file=sys.stderr)
-    return 1 if figures.errors else 0
+    compared = Compared(works, registries, missing, machine, figures)
+    print("", compared.tables, "", *machine, sep="\n")
+    return compared
 
 
 def arguments() -> argparse.Namespace:
@@ -56,11 +72,17 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def start(directory: Path, running: ExitStack, only: Sequence[str] | None) -> tuple[list[Registry], list[str]]:
+def wanted(name: str, only: Sequence[str] | None) -> bool:
+    return not only or any(part in name for part in only)
+
+
+def start(
+    group: Mapping[str, Starter], directory: Path, running: ExitStack, only: Sequence[str] | None
+) -> tuple[list[Registry], list[str]]:
     """Mooring first, then the peers; those that are missing are said and returned as lines."""
     registries, missing = [], []
-    for name, starter in STARTED.items():
-        if only and not any(part in name for part in only):
+    for name, starter in group.items():
+        if not wanted(name, only):
             continue
         own = directory / name.replace(" ", "-")
         own.mkdir()
@@ -69,9 +91,8 @@ def start(directory: Path, running: ExitStack, only: Sequence[str] | None) -> tu
         except Missing as how:
             missing.append(f"{name} is not installed: {how}")
             print(missing[-1])
-    registries += [peer(entry) for entry in os.environ.get("PEERS", "").split()]
-    if not registries:
-        raise SystemExit("there is no registry to measure")
+    if group is STARTED:
+        registries += [peer(entry) for entry in os.environ.get("PEERS", "").split()]
     return registries, missing
 
 

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from bench.places import place
 from bench.registries import ROOT, Missing, Registry, free_port, mooring, started, version_of, wait_for
 
 DISTRIBUTION = """\
@@ -86,8 +88,8 @@ def nginx(directory: Path, running: ExitStack) -> Registry:
     port, files, config = free_port(), directory / "files", directory / "nginx.conf"
     files.mkdir()
     # Its processes run as another user when root starts them.
-    for place in (directory.parent, directory, files):
-        place.chmod(0o755)
+    for folder in (directory.parent, directory, files):
+        folder.chmod(0o755)
     (files / "index.html").write_text("ready\n")
     config.write_text(NGINX.format(directory=directory, port=port))
     process = running.enter_context(started([program, "-e", "stderr", "-c", str(config)], directory, {}))
@@ -98,6 +100,11 @@ def nginx(directory: Path, running: ExitStack) -> Registry:
     return registry
 
 
+def mooring_on(name: str, kind: str, directory: Path, running: ExitStack) -> Registry:
+    where = running.enter_context(place(kind, directory))
+    return replace(mooring(directory, running, where.settings), name=name)
+
+
 STARTED: dict[str, Starter] = {
     "Mooring": mooring,
     "distribution 2.8": distribution_2,
@@ -106,6 +113,12 @@ STARTED: dict[str, Starter] = {
     "zot, syncing": partial(zot, "zot, syncing", True),
     "nginx": nginx,
 }
+
+SHARED: dict[str, Starter] = {
+    "Mooring, PostgreSQL and S3": partial(mooring_on, "Mooring, PostgreSQL and S3", "shared"),
+    "Mooring, embedded": partial(mooring_on, "Mooring, embedded", "embedded"),
+}
+"""The same table where the round trip to the database is the limit."""
 
 
 def _built(name: str, remedy: str) -> Path:

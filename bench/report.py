@@ -14,6 +14,8 @@ Written by `make bench`. The figures are of one run on one machine, client and r
 compare the ratios of a run, not the figures of two runs. Medians over rounds that alternate between the
 registries in rotating order. 1 MB is 1,000,000 bytes."""
 
+SHARED = "On PostgreSQL and S3, all on the same cores"
+
 COMPARED = """\
 - Mooring verifies a token in each request. The peers run without authorisation, the rest as they come.
   nginx is no registry: it sends the same bytes as files, and shows what the machine gives.
@@ -80,17 +82,36 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def page(
-    tables: str, registries: Sequence[Registry], missing: Sequence[str], machine: Sequence[str], command: str
-) -> str:
+@dataclass(frozen=True)
+class Compared:
+    """One run of registries beside each other."""
+
+    works: Sequence[Work]
+    registries: Sequence[Registry]
+    missing: Sequence[str]
+    machine: Sequence[str]
+    figures: Figures
+
+    @property
+    def tables(self) -> str:
+        return "\n\n".join(kind(self.figures, self.works, self.registries) for kind in (medians, ranges))
+
+
+def page(compared: Sequence[Compared], command: str) -> str:
+    first, *further = compared
+    named = [one for each in compared for one in each.registries]
     notes = [
         f"{datetime.now(UTC):%Y-%m-%d}, `{command}`",
-        ", ".join(f"{one.name} ({one.version})" for one in registries),
-        *machine,
-        *(f"not measured: {line}" for line in missing),
+        ", ".join(f"{one.name} ({one.version})" for one in named),
+        *first.machine,
+        *(f"not measured: {line}" for each in compared for line in each.missing),
     ]
     listed = "\n".join(f"- {note}" for note in notes)
-    return f"# Benchmarks\n\n{OPENING}\n\n{tables}\n\n{listed}\n\n## What is compared\n\n{COMPARED}\n"
+    shared = "".join(f"## {SHARED}\n\n{each.tables}\n\n" for each in further)
+    return (
+        f"# Benchmarks\n\n{OPENING}\n\n{first.tables}\n\n{shared}"
+        f"## The run\n\n{listed}\n\n## What is compared\n\n{COMPARED}\n"
+    )
 
 
 def _ratio(ours: float | None, theirs: float | None) -> str:
