@@ -93,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
             writable.set_result(None)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        self._buffer = self._serving.room.buffer()
+        self._buffer = self._serving.room.buffer
         return self._buffer
 
     def buffer_updated(self, count: int) -> None:

@@ -113,7 +113,7 @@ class Cycle:
         if self._chunks is None:
             self._chunks = deque()
             self._in_room = True
-            self._room.bodies += 1
+            self._room.enter()
         self._chunks.append(chunk)
         self._held += len(chunk)
         if self._held > HELD_SHARES * self._room.share:
@@ -135,7 +135,7 @@ class Cycle:
     def _leave_room(self) -> None:
         if self._in_room:
             self._in_room = False
-            self._room.bodies -= 1
+            self._room.leave()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None

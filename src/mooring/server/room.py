@@ -8,15 +8,21 @@ ROOM = 4 * 1024 * 1024
 
 class Room:
     def __init__(self) -> None:
-        self.bodies = 0
-        """That are under way."""
-        self._buffer = memoryview(bytearray(LARGEST))
+        self._bodies = 0
+        self._whole = memoryview(bytearray(LARGEST))
+        self._share_out()
 
-    @property
-    def share(self) -> int:
+    def enter(self) -> None:
+        """A body is under way."""
+        self._bodies += 1
+        self._share_out()
+
+    def leave(self) -> None:
+        self._bodies -= 1
+        self._share_out()
+
+    def _share_out(self) -> None:
+        self.share = max(LEAST, min(LARGEST, ROOM // max(1, self._bodies)))
         """Bytes that one connection is read at once."""
-        return max(LEAST, min(LARGEST, ROOM // max(1, self.bodies)))
-
-    def buffer(self) -> memoryview:
+        self.buffer = self._whole[: self.share]
         """One for all: what is read is parsed, and copied where it is kept, before the next one is read."""
-        return self._buffer[: self.share]
