@@ -8,17 +8,16 @@ import asyncio
 from collections import deque
 from math import inf
 from typing import cast
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
-from starlette.types import Scope
 
 from mooring.errors import HeadTooLarge, Invalid, MooringError
 from mooring.http.prepared import Answer
 from mooring.server.cycle import Cycle, Quicker
 from mooring.server.head import whole
 from mooring.server.refusing import refusal
+from mooring.server.scope import address, http_scope
 from mooring.server.serving import Serving
 
 LONGEST_HEAD = 256 * 1024
@@ -39,7 +38,6 @@ FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 VERSIONS = frozenset({"1.0", "1.1"})
 NO_HTTP = "What came is no request of HTTP/1.1."
 TOO_MANY = "Too many requests were sent before the first of them was answered."
-ASGI = {"version": "3.0", "spec_version": "2.3"}
 log = structlog.get_logger("mooring")
 
 
@@ -71,8 +69,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
-        self._client = _address(transport.get_extra_info("peername"))
-        self._server = _address(transport.get_extra_info("sockname"))
+        self._client = address(transport.get_extra_info("peername"))
+        self._server = address(transport.get_extra_info("sockname"))
         self._serving.enter(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -171,7 +169,8 @@ class Connection(asyncio.BufferedProtocol):
         expects = version != "1.0" and any(
             name == b"expect" and value.lower() == CONTINUE for name, value in self._headers
         )
-        cycle = Cycle(self, self._serving.room, self._scope(method, version), keep_alive=keep_alive, expects=expects)
+        scope = http_scope(method, version, self._url, self._headers, self._client, self._server)
+        cycle = Cycle(self, self._serving.room, scope, keep_alive=keep_alive, expects=expects)
         self._reading = cycle
         if self._answering is None:
             self._answer(cycle, quick)
@@ -339,36 +338,3 @@ class Connection(asyncio.BufferedProtocol):
 
     def _size(self) -> int:
         return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
-
-    def _scope(self, method: str, version: str) -> Scope:
-        target = self._url if self._url.startswith((b"/", b"*")) else _of_absolute(self._url)
-        path, _, query = target.partition(b"#")[0].partition(b"?")
-        text = path.decode("utf-8", "replace")
-        return {
-            "type": "http",
-            "asgi": ASGI,
-            "http_version": version,
-            "method": method,
-            "scheme": "http",
-            "path": unquote(text) if "%" in text else text,
-            "raw_path": path,
-            "query_string": query,
-            "root_path": "",
-            "headers": self._headers,
-            "client": self._client,
-            "server": self._server,
-            "state": {},
-        }
-
-
-def _of_absolute(url: bytes) -> bytes:
-    """What proxies are asked for, and every server has to take (RFC 9112, section 3.2.2)."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return b"/"
-    return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
-
-
-def _address(name: object) -> tuple[str, int] | None:
-    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
