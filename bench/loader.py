@@ -34,6 +34,8 @@ def project(connection: Connection) -> int:
 
 def _insert(connection: Connection, rows: Rows) -> int:
     driver: Any = connection.connection.driver_connection
+    if isinstance(driver, psycopg.Connection):
+        driver.execute("SET LOCAL statement_timeout = 0")
     for table, columns in COLUMNS.items():
         if isinstance(driver, psycopg.Connection):
             names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -56,7 +58,9 @@ def _learn(connection: Connection) -> None:
 def _settle(database: PostgreSQL) -> None:
     """Let it know the next numbers, and what its autovacuum would find out some time later."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
         for table in NUMBERED:
             number = f"setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
             connection.exec_driver_sql(f"SELECT {number}")
         connection.exec_driver_sql("VACUUM ANALYZE")
+        connection.exec_driver_sql("RESET statement_timeout")

@@ -86,7 +86,7 @@ def memory(registry: Registry, _size: Size) -> float:
 QUESTIONS: Final = (
     Question("manifest GET by tag, 16 at once", "/s", one_of_few),
     Question("the same, in a repository with a tenth of all tags", "/s", one_of_many),
-    Question(f"the same, {SPREAD:,} tags of all repositories in turn", "/s", many),
+    Question(f"{SPREAD:,} tags of all repositories in turn, by password", "/s", many),
     Question("page of 100 tags, from the middle of that repository", "ms", tags),
     Question("page of 100 repositories, from the middle of the catalogue", "ms", catalogue),
     Question("page of 100 artifacts of that repository by the API, the first", "ms", partial(artifacts, 0)),
