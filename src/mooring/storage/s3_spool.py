@@ -15,12 +15,17 @@ from typing import ParamSpec, TypeVar
 from mooring.storage.files import cached, guarded
 
 MOST_PIECE = 1024 * 1024
-LEAST_PIECE = 64 * 1024
-ROOM = 8 * 1024 * 1024
-"""Gathered at once by all uploads together, where each gets more than the least. As much again is being sent."""
+LEAST_PIECE = 32 * 1024
+ROOM = 2 * 1024 * 1024
+"""Gathered at once by all uploads together, where each gets more than the least. As much again is being written."""
+
+SEND_BYTES = 64 * 1024
 
 IN_FLIGHT = 2
 """Parts of one upload that are sent at a time, beside the one that is filled."""
+
+SENDING = 8
+"""Parts of all uploads that are sent at a time: each takes a connection, its buffers and botocore's own."""
 
 FEW = 32
 """More uploads than this keep the bucket busy with one part each."""
@@ -35,6 +40,8 @@ class Spool:
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
         self._uploads = 0
+        self.sending = asyncio.Semaphore(SENDING)
+        """Held while a part is sent, or a multipart upload is begun."""
 
     @contextmanager
     def upload(self) -> Iterator[None]:
@@ -45,7 +52,7 @@ class Spool:
             self._uploads -= 1
 
     def piece(self) -> int:
-        """Bytes of an upload that are in memory before they are written, and of a part while it is sent."""
+        """Bytes of an upload that are in memory before they are written."""
         return max(LEAST_PIECE, min(MOST_PIECE, ROOM // max(1, self._uploads)))
 
     def in_flight(self, part: "Part") -> int:
@@ -94,7 +101,7 @@ class Part:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         start = 0
         while start < self._size:
-            size = min(self._spool.piece(), self._size - start)
+            size = min(SEND_BYTES, self._size - start)
             chunk = cached(self._descriptor(), size, start) or await asyncio.to_thread(self._fetch, size, start)
             start += len(chunk)
             yield chunk

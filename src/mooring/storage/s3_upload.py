@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from mooring.errors import TooLarge, Unavailable
 from mooring.storage.s3_client import SEND_SECONDS, abort, code_of, translated_errors
-from mooring.storage.s3_spool import Part, apart
+from mooring.storage.s3_spool import LEAST_PIECE, Part, apart
 from mooring.storage.store import ObjectMissing, OffsetMismatch, Reserve, Watch
 
 if TYPE_CHECKING:
@@ -176,9 +176,11 @@ class _Request:
                 await self.take_tail()
             gathered.append(chunk)
             held += len(chunk)
+            # Else it is held on until the next one comes, which may take a slow client a while.
+            del chunk
             if held >= self._store.spool.piece():
                 await self._keep(gathered, watch)
-                gathered, held = [], 0
+                held = 0
         if gathered:
             await self._keep(gathered, watch)
 
@@ -204,7 +206,8 @@ class _Request:
         tail, tail_size = "", len(self._part)
         if tail_size:
             tail = self._new_tail = new_name(self._key)
-            await self._store.put(tail, self._part)
+            small = tail_size <= LEAST_PIECE
+            await self._store.put(tail, self._part.read() if small else self._part)
         return State(self._name, self._upload, tuple(self._parts), self._sent, tail, tail_size)
 
     async def give_up(self) -> None:
@@ -224,6 +227,7 @@ class _Request:
 
     async def _keep(self, chunks: list[bytes], watch: Watch) -> None:
         content = b"".join(chunks)
+        chunks.clear()
         while content:
             room = part_size(self._highest + 1) - len(self._part)
             await apart(_add, self._part, content[:room], watch)
@@ -248,7 +252,7 @@ class _Request:
 
     async def _upload_part(self, number: int, part: Part) -> tuple[int, str]:
         client = await self._store.client()
-        async with translated_errors(self._key, SEND_SECONDS):
+        async with translated_errors(self._key, SEND_SECONDS), self._store.spool.sending:
             try:
                 answer: Any = await client.upload_part(
                     Bucket=self._store.bucket.name,
@@ -282,7 +286,8 @@ class _Request:
     async def _begin(self) -> None:
         name = new_name(self._key)
         client = await self._store.client()
-        async with translated_errors(name):
+        sending = self._store.spool.sending
+        async with translated_errors(name, SEND_SECONDS), sending, translated_errors(name):
             made = await client.create_multipart_upload(
                 Bucket=self._store.bucket.name, Key=self._store.name(name), ContentType="application/octet-stream"
             )
