@@ -113,6 +113,18 @@ def test_every_pod_runs_with_the_least_rights(values: str) -> None:
 
 
 @pytest.mark.parametrize("values", EVERY)
+def test_parts_of_uploads_wait_on_a_disk_with_room_for_them(values: str) -> None:
+    """100 uploads at once in each of two workers, 16 MiB of each. Without a medium it is the node's disk."""
+    servers = [pod for _, pod in pods(render(values)) if pod["containers"][0].get("args") == ["serve"]]
+    assert servers
+    for server in servers:
+        (mount,) = [each for each in server["containers"][0]["volumeMounts"] if each["mountPath"] == "/tmp"]
+        (volume,) = [each for each in server["volumes"] if each["name"] == mount["name"]]
+        assert volume["emptyDir"] == {"sizeLimit": "4Gi"}
+        assert not mount.get("readOnly")
+
+
+@pytest.mark.parametrize("values", EVERY)
 def test_only_the_job_that_makes_the_secret_gets_a_token(values: str) -> None:
     for name, pod in pods(render(values)):
         assert pod["automountServiceAccountToken"] is (name == "mooring-make-secret"), name

@@ -12,5 +12,6 @@ def open_store(settings: Settings, cluster_id: str | None = None) -> Store:
         from mooring.storage.s3 import S3Store  # noqa: PLC0415
         from mooring.storage.s3_client import parse_bucket  # noqa: PLC0415
 
-        return S3Store(parse_bucket(settings.store), cluster_id, redirect=settings.store_redirect)
+        bucket = parse_bucket(settings.store)
+        return S3Store(bucket, cluster_id, redirect=settings.store_redirect, directory=settings.data)
     return FileStore(settings.store_path, cluster_id)

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
@@ -22,6 +23,7 @@ from mooring.storage.s3_client import (
     timed,
     translated_errors,
 )
+from mooring.storage.s3_spool import Part, Spool
 from mooring.storage.s3_upload import S3Writer
 from mooring.storage.store import Begun, ObjectMissing, Watch, require_own
 
@@ -39,8 +41,12 @@ T = TypeVar("T")
 class S3Store:
     """An upload's objects are named after it, `KEY-xxxxxxxx`; a finished one is never written again, nor copied."""
 
-    def __init__(self, bucket: Bucket, cluster_id: str | None = None, *, redirect: bool = False) -> None:
+    def __init__(
+        self, bucket: Bucket, cluster_id: str | None = None, *, redirect: bool = False, directory: Path | None = None
+    ) -> None:
+        """Parts wait in files below `directory`, if there is one."""
         self.bucket = bucket
+        self.spool = Spool(directory)
         self.cluster_id = cluster_id
         self._redirect = redirect
         self._connecting = asyncio.Lock()
@@ -70,7 +76,8 @@ class S3Store:
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[S3Writer]:
         self.name(key)
-        yield S3Writer(self, key)
+        with self.spool.upload():
+            yield S3Writer(self, key)
 
     async def size(self, key: str) -> int:
         client = await self.client()
@@ -100,7 +107,7 @@ class S3Store:
         async for chunk in self.read(key, 0, size):
             await asyncio.to_thread(watch, chunk)
 
-    async def put(self, key: str, content: bytes) -> None:
+    async def put(self, key: str, content: bytes | Part) -> None:
         client = await self.client()
         async with translated_errors(key, SEND_SECONDS):
             await client.put_object(Bucket=self.bucket.name, Key=self.name(key), Body=content)

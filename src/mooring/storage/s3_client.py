@@ -12,6 +12,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.handlers import add_expect_header
 
 from mooring.errors import ConfigurationError, MooringError, StorageFull, Unavailable
 from mooring.measuring import Observe
@@ -87,6 +88,8 @@ async def connected(bucket: Bucket, stack: AsyncExitStack) -> Client:
     made = get_session().create_client("s3", region_name=bucket.region, endpoint_url=bucket.endpoint, config=config)
     client = await stack.enter_async_context(made)
     StoreTime().attach(client)
+    # Every part would wait for a `100 Continue` that not all servers and proxies send.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
     return client
 
 

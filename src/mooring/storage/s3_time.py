@@ -68,6 +68,10 @@ class Signature(S3SigV4Auth):  # type: ignore[misc]
         _set_time(request)
         super()._modify_request_before_signing(request)
 
+    def payload(self, request: Any) -> str:
+        """A part was hashed as it came in: the event loop would stand still while botocore reads all of it again."""
+        return str(getattr(request.data, "sha256", None) or super().payload(request))
+
 
 class SignedAddress(S3SigV4QueryAuth):  # type: ignore[misc]
     """The same for an address that is given to a client."""

@@ -11,7 +11,7 @@ can change what the other is acknowledged for. The upload's row decides whose st
 import asyncio
 import secrets
 from collections.abc import AsyncIterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from mooring.errors import TooLarge, Unavailable
 from mooring.storage.s3_client import SEND_SECONDS, abort, code_of, translated_errors
+from mooring.storage.s3_spool import LEAST_PIECE, Part, apart
 from mooring.storage.store import ObjectMissing, OffsetMismatch, Reserve, Watch
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ LEAST_PART = 5 * MIB
 PART = 8 * MIB
 LARGEST_PART = 64 * MIB
 MOST_PARTS = 10_000
-IN_FLIGHT = 2
-"""Parts of one upload that are sent at a time; with the one that is filled, no more than three are in memory."""
-
-WATCHED = MIB
 GONE = frozenset({"NoSuchUpload", "NoSuchKey", "404"})
 MOST_RESERVED = 32
 
@@ -97,6 +94,8 @@ class S3Writer:
         except BaseException:
             await request.give_up()
             raise
+        finally:
+            request.close()
         return self._state.size
 
     async def finish(self) -> str:
@@ -109,7 +108,7 @@ class S3Writer:
             self._spent[state.tail] = None
             request = _Request(self._store, self._key, state, self._reserve)
             # Where another try has made the object already, only its size is left to look at.
-            with suppress(UploadGone):
+            with suppress(UploadGone), closing(request):
                 await request.take_tail()
                 state = await request.end(last=True)
         await self._complete(state)
@@ -159,7 +158,7 @@ class _Request:
         self._name, self._upload = state.name, state.upload
         self._parts = list(state.parts)
         self._sent = state.sent
-        self._waiting = bytearray()
+        self._part = Part(store.spool)
         self._read_tail = False
         self._highest = state.parts[-1][0] if state.parts else 0
         self._numbers = range(0)
@@ -167,7 +166,7 @@ class _Request:
         self._new_tail = ""
 
     async def take(self, chunks: AsyncIterable[bytes], watch: Watch, limit: int) -> None:
-        unwatched: list[bytes] = []
+        gathered: list[bytes] = []
         size, held = self._before.size, 0
         async for chunk in chunks:
             size += len(chunk)
@@ -175,15 +174,15 @@ class _Request:
                 raise TooLarge(f"A blob may have {limit} bytes at most.")
             if not self._read_tail:
                 await self.take_tail()
-            self._waiting += chunk
-            unwatched.append(chunk)
+            gathered.append(chunk)
             held += len(chunk)
-            if held >= WATCHED:
-                await asyncio.to_thread(_watch_all, watch, unwatched)
-                unwatched, held = [], 0
-            await self._send_full()
-        if unwatched:
-            await asyncio.to_thread(_watch_all, watch, unwatched)
+            # Else it is held on until the next one comes, which may take a slow client a while.
+            del chunk
+            if held >= self._store.spool.piece():
+                await self._keep(gathered, watch)
+                held = 0
+        if gathered:
+            await self._keep(gathered, watch)
 
     async def take_tail(self) -> None:
         """Bytes that an earlier request left over come first."""
@@ -191,7 +190,7 @@ class _Request:
         if self._before.tail:
             try:
                 async for chunk in self._store.read(self._before.tail, 0, self._before.tail_size):
-                    self._waiting += chunk
+                    await self._keep([chunk], _ignore)
             except ObjectMissing as error:
                 raise Unavailable("Another request moved this upload on meanwhile.") from error
 
@@ -200,14 +199,15 @@ class _Request:
         before = self._before
         if not self._read_tail:
             return before
-        if self._upload and self._waiting and (last or len(self._waiting) >= LEAST_PART):
-            await self._send(len(self._waiting))
+        if self._upload and self._part and (last or len(self._part) >= LEAST_PART):
+            await self._send()
         while self._sending:
             await self._one_sent()
-        tail, tail_size = "", len(self._waiting)
+        tail, tail_size = "", len(self._part)
         if tail_size:
             tail = self._new_tail = new_name(self._key)
-            await self._store.put(tail, bytes(self._waiting))
+            small = tail_size <= LEAST_PIECE
+            await self._store.put(tail, self._part.read() if small else self._part)
         return State(self._name, self._upload, tuple(self._parts), self._sent, tail, tail_size)
 
     async def give_up(self) -> None:
@@ -222,33 +222,44 @@ class _Request:
             if self._new_tail:
                 await self._store.delete([self._new_tail])
 
-    async def _send_full(self) -> None:
-        while len(self._waiting) >= part_size(self._highest + 1):
-            await self._send(part_size(self._highest + 1))
+    def close(self) -> None:
+        self._part.close()
 
-    async def _send(self, size: int) -> None:
+    async def _keep(self, chunks: list[bytes], watch: Watch) -> None:
+        content = b"".join(chunks)
+        chunks.clear()
+        while content:
+            room = part_size(self._highest + 1) - len(self._part)
+            await apart(_add, self._part, content[:room], watch)
+            content = content[room:]
+            if len(self._part) == part_size(self._highest + 1):
+                await self._send()
+
+    async def _send(self) -> None:
         number = self._highest = await self._next_number()
-        content = bytes(memoryview(self._waiting)[:size])
-        del self._waiting[:size]
-        if len(self._sending) >= IN_FLIGHT:
+        while len(self._sending) >= self._store.spool.in_flight(self._part):
             await self._one_sent()
-        self._sending.append(asyncio.create_task(self._upload_part(number, content)))
-        self._sent += size
+        part, self._part = self._part, Part(self._store.spool)
+        task = asyncio.create_task(self._upload_part(number, part))
+        # One that is cancelled before it has begun would close nothing itself.
+        task.add_done_callback(lambda _: part.close())
+        self._sending.append(task)
+        self._sent += len(part)
 
     async def _one_sent(self) -> None:
         self._parts.append(await self._sending[0])
         self._sending.pop(0)
 
-    async def _upload_part(self, number: int, content: bytes) -> tuple[int, str]:
+    async def _upload_part(self, number: int, part: Part) -> tuple[int, str]:
         client = await self._store.client()
-        async with translated_errors(self._key, SEND_SECONDS):
+        async with translated_errors(self._key, SEND_SECONDS), self._store.spool.sending:
             try:
                 answer: Any = await client.upload_part(
                     Bucket=self._store.bucket.name,
                     Key=self._store.name(self._name),
                     UploadId=self._upload,
                     PartNumber=number,
-                    Body=content,
+                    Body=part,
                 )
             except ClientError as error:
                 if code_of(error) in GONE:
@@ -275,7 +286,8 @@ class _Request:
     async def _begin(self) -> None:
         name = new_name(self._key)
         client = await self._store.client()
-        async with translated_errors(name):
+        sending = self._store.spool.sending
+        async with translated_errors(name, SEND_SECONDS), sending, translated_errors(name):
             made = await client.create_multipart_upload(
                 Bucket=self._store.bucket.name, Key=self._store.name(name), ContentType="application/octet-stream"
             )
@@ -287,9 +299,13 @@ def new_name(key: str) -> str:
     return f"{key}-{secrets.token_hex(4)}"
 
 
-def _watch_all(watch: Watch, chunks: list[bytes]) -> None:
-    for chunk in chunks:
-        watch(chunk)
+def _add(part: Part, content: bytes, watch: Watch) -> None:
+    watch(content)
+    part.add(content)
+
+
+def _ignore(_chunk: bytes) -> None:
+    return None
 
 
 async def _nobody_else(_number: int, above: int) -> int:
