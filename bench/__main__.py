@@ -31,8 +31,8 @@ def main() -> int:
         print(f"something else keeps this machine busy (load {busy:.1f}): the figures will be off")
     compared = [
         compare(group, works, scale, asked, floors=whole and group is STARTED)
-        for group in (STARTED, SHARED)
-        if not asked.only or any(wanted(name, asked.only) for name in group)
+        for group in ((STARTED,) if asked.quick else (STARTED, SHARED))
+        if any(wanted(name, asked.only) for name in group)
     ]
     if not any(each.registries for each in compared):
         raise SystemExit("there is no registry to measure")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Integer, String, bindparam, literal_column, select
+from sqlalchemy import Connection, Integer, String, bindparam, column, literal_column, select, table
 
 from mooring.database.lookup import Lookup, Values
 from mooring.database.postgresql import PostgreSQL
@@ -102,3 +102,51 @@ async def test_one_that_may_not_connect_is_told_as_anybody_else(own_server: Serv
             await database.read(number, 1)
     finally:
         database.close()
+
+
+async def test_a_plan_made_for_small_tables_is_good_for_large_ones(own_server: Server) -> None:
+    """It is kept for as long as the connection: one that reads the table whole would go on doing so."""
+    url = own_server.create()
+    database, later = PostgreSQL(url), PostgreSQL(url)
+    try:
+        await database.write(make_pairs, 3)
+        for _ in range(20):
+            assert await database.read(partner, "k1") == "v1"
+        await later.write(make_pairs, 20_000)
+        for each in range(50):
+            assert await database.read(partner, f"k{each}") == f"v{each}"
+        # A session tells what it did at the latest when it ends.
+        database.close()
+        async with asyncio.timeout(20):
+            while (told := await later.read(scans))[0] < 70:
+                await asyncio.sleep(0.05)
+        assert told[1] < 20_000
+    finally:
+        database.close()
+        later.close()
+
+
+pairs = table("pairs", column("key", String), column("value", String))
+partner = Lookup(select(pairs.c.value).where(pairs.c.key == bindparam("key")), ("key",), first)
+
+
+def make_pairs(connection: Connection, count: int) -> None:
+    """And have the planner know how many there are, if they are few."""
+    if count < 10:
+        connection.exec_driver_sql(
+            "CREATE TABLE pairs (key varchar PRIMARY KEY, value varchar) WITH (autovacuum_enabled = off)"
+        )
+    connection.exec_driver_sql(
+        f"INSERT INTO pairs SELECT 'k' || n, 'v' || n FROM generate_series(0, {count}) AS n ON CONFLICT DO NOTHING"
+    )
+    if count < 10:
+        connection.exec_driver_sql("ANALYZE pairs")
+
+
+def scans(connection: Connection) -> tuple[int, int]:
+    """How many there were, and how many rows were read by those of the whole table."""
+    found = connection.exec_driver_sql(
+        "SELECT coalesce(seq_scan + idx_scan, 0), coalesce(seq_tup_read, 0) "
+        "FROM pg_stat_user_tables WHERE relname = 'pairs'"
+    ).one()
+    return int(found[0]), int(found[1])

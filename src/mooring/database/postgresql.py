@@ -43,6 +43,10 @@ SESSION = {
 }
 """Times in milliseconds. Compiling a plan takes longer than any page of a list."""
 
+LOOKING = " ".join(f"-c enable_{way}=off" for way in ("seqscan", "hashjoin", "mergejoin"))
+"""A look goes by indexes alone. Its plan is kept: one that was made when a table was small would read the large one
+whole, until that is analysed."""
+
 ATTEMPTS = 4
 BUSY = "The registry's database is busy. Try again shortly."
 R = TypeVar("R")
@@ -111,7 +115,10 @@ class PostgreSQL:
         return in_use(self.engine) + self._pipeline.connections, THREADS + SPARE_CONNECTIONS + 1
 
     async def _connect(self) -> "psycopg.Connection[Any]":
-        return await self._in_thread(partial(psycopg.connect, autocommit=True, **self._parameters))
+        options = f"{self._parameters['options']} {LOOKING}"
+        return await self._in_thread(
+            partial(psycopg.connect, autocommit=True, **{**self._parameters, "options": options})
+        )
 
     def _attempt(self, run: Callable[[], R], worthwhile: Callable[[Exception], bool]) -> R:
         """Run, and again where that may help and can't do the work twice. Raises what the error means."""
