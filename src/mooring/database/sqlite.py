@@ -279,7 +279,7 @@ def _engine(path: Path) -> Engine:
             "synchronous = FULL",
             "foreign_keys = ON",
             f"busy_timeout = {BUSY_SECONDS * 1000:.0f}",
-            "cache_size = -32768",
+            "cache_size = -8192",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
 
