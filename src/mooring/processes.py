@@ -17,6 +17,7 @@ import structlog
 import uvloop
 
 from mooring.observe.metrics_directory import VARIABLE, forget_gauges
+from mooring.server.shares import Share, Shares
 from mooring.server.worker import serve
 
 YOUNG_SECONDS = 30.0
@@ -31,7 +32,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("mooring")
 
 
-def run_worker(entry: str, listener: socket.socket) -> None:
+def run_worker(entry: str, listener: socket.socket, share: Share) -> None:
     """What each worker process runs: what `module:function` makes."""
     # Ctrl-C is for the supervisor alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -40,7 +41,7 @@ def run_worker(entry: str, listener: socket.socket) -> None:
     module, _, create = entry.partition(":")
     served = getattr(import_module(module), create)()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(served, listener))
+        runner.run(serve(served, listener, share))
 
 
 def end_with_parent() -> None:
@@ -70,8 +71,8 @@ def keep_little() -> None:
 class Worker:
     """One of the processes, and when it was started."""
 
-    def __init__(self, spawning: SpawnContext, entry: str, listener: socket.socket) -> None:
-        self.process: SpawnProcess = spawning.Process(target=run_worker, args=(entry, listener))
+    def __init__(self, spawning: SpawnContext, entry: str, listener: socket.socket, share: Share) -> None:
+        self.process: SpawnProcess = spawning.Process(target=run_worker, args=(entry, listener, share))
         self._born = time.monotonic()
         self.process.start()
 
@@ -88,6 +89,7 @@ class Supervisor:
         self._listener = listener
         # A forked worker would share what this process has open, and find prometheus_client set up for one process.
         self._spawning = multiprocessing.get_context("spawn")
+        self._shares = Shares(self._spawning, workers)
         self._signals, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._ending = False
         self._workers: list[Worker | None] = [None] * workers
@@ -123,7 +125,7 @@ class Supervisor:
         for index in [index for index, at in self._due.items() if at <= time.monotonic()]:
             del self._due[index]
             try:
-                self._workers[index] = Worker(self._spawning, self._entry, self._listener)
+                self._workers[index] = Worker(self._spawning, self._entry, self._listener, self._shares.of(index))
             except OSError as error:
                 # Memory or processes are short: that is no reason to lose the others too.
                 log.warning("worker_not_started", error=str(error))
@@ -141,6 +143,7 @@ class Supervisor:
             if worker is None or worker.process.is_alive():
                 continue
             log.warning("worker_ended", pid=worker.process.pid, exit_code=worker.process.exitcode)
+            self._shares.of(index).end()
             if directory := os.environ.get(VARIABLE):
                 forget_gauges(Path(directory), worker.process.pid)
             self._due[index] = time.monotonic() + self._pause(worker)

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from mooring.http.prepared import Quick
 from mooring.server.cycle import Cycle, Quicker
 from mooring.server.room import Room
+from mooring.server.shares import Share
 
 WATCH_SECONDS = 1.0
 TAKING_SECONDS = 30.0
@@ -35,7 +36,8 @@ class Served:
 
 
 class Serving:
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, share: Share | None = None) -> None:
+        self.share = share
         self.quick = served.quick
         self.at_once = served.at_once
         self.is_ending = False
@@ -46,16 +48,23 @@ class Serving:
         self._application = served.application
         self._tasks: set[asyncio.Task[None]] = set()
         self.now = self._loop.time
+        self._tell()
 
     def enter(self, connection: Client) -> None:
         self._connections.add(connection)
+        self._tell()
         if self.is_ending:
             connection.finish()
 
     def leave(self, connection: Client) -> None:
         self._connections.discard(connection)
+        self._tell()
         if self.is_ending and not self._connections:
             self._none_left.set()
+
+    def _tell(self) -> None:
+        if self.share is not None:
+            self.share.tell(len(self._connections))
 
     def start(self, cycle: Cycle, quick: Quicker | None = None) -> None:
         task = self._loop.create_task(cycle.run(self._application, quick))

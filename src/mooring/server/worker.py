@@ -10,19 +10,23 @@ import structlog
 from mooring.server.connection import Connection
 from mooring.server.lifespan import lifespan
 from mooring.server.serving import WATCH_SECONDS, Served, Serving
+from mooring.server.shares import Share
 
 BACKLOG = 2048
 PAUSE_SECONDS = 1.0
+LEAVING_SECONDS = 0.001
+"""For a worker that rests to wake up."""
+
 log = structlog.get_logger("mooring")
 
 
-async def serve(served: Served, listener: socket.socket) -> None:
+async def serve(served: Served, listener: socket.socket, share: Share | None = None) -> None:
     """Until SIGTERM, whenever it comes and however often; then until all that is under way is finished."""
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ending.set)
     async with lifespan(served.application):
-        serving = Serving(served)
+        serving = Serving(served, share)
         door = Door(serving, listener)
         listener.listen(BACKLOG)
         door.open()
@@ -35,7 +39,7 @@ async def serve(served: Served, listener: socket.socket) -> None:
 
 
 class Door:
-    """Takes one connection a turn of the loop, so that workers who wait at the same socket get equal shares.
+    """Takes one connection a turn of the loop, and leaves it to others for a moment where they have fewer.
 
     The socket is one for all: who knocks while a worker dies is let in by another one, and nobody is lost.
     """
@@ -45,6 +49,7 @@ class Door:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._entering: set[asyncio.Task[object]] = set()
+        self._has_waited = False
 
     def open(self) -> None:
         self._loop.add_reader(self._listener, self._accept)
@@ -54,6 +59,13 @@ class Door:
         self._listener.close()
 
     def _accept(self) -> None:
+        share = self._serving.share
+        if share is not None and share.is_larger and not self._has_waited:
+            self._has_waited = True
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(LEAVING_SECONDS, self._open_again)
+            return
+        self._has_waited = False
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
