@@ -7,7 +7,7 @@ from typing import Final
 from bench.costs import NOTHING, Cost
 from bench.queueing import Solved, Station, solve
 from bench.visits import CLIENTS
-from mooring.database.postgresql import SPARE_CONNECTIONS, THREADS
+from mooring.database.postgresql import MOST_CONNECTIONS, THREADS
 
 SYNCS_WAITED: Final = 1.5
 """By a commit: one half of the sync that is under way, and its own, which it shares with all that came meanwhile."""
@@ -75,7 +75,7 @@ def commits(solved: Solved, visit: Cost, machines: Machines, replicas: int) -> f
 
 def pooled(machines: Machines, replicas: int) -> int:
     """Connections that the replicas' pools may have open."""
-    return replicas * machines.workers * (THREADS + SPARE_CONNECTIONS)
+    return replicas * machines.workers * MOST_CONNECTIONS
 
 
 def useful(visit: Cost, idle: Cost, machines: Machines) -> Answer:

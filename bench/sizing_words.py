@@ -4,9 +4,8 @@ from typing import Final
 
 from bench.scaling import SYNCS_WAITED, Machines
 from bench.visits import CLIENTS, MIX
-from mooring.database.postgresql import SPARE_CONNECTIONS, THREADS
+from mooring.database.postgresql import MOST_CONNECTIONS as POOL
 
-POOL: Final = THREADS + SPARE_CONNECTIONS
 ASSUMED: Final = Machines(4)
 CORES, WORKERS = ASSUMED.replica_cores, ASSUMED.workers
 SYNC, WAITED = f"{ASSUMED.sync_seconds * 1e3:g} ms", f"{SYNCS_WAITED:g} syncs"

@@ -27,6 +27,9 @@ THREADS = 10
 SPARE_CONNECTIONS = 2
 """For `read_now` and `write_now`, which run in their caller's thread."""
 
+MOST_CONNECTIONS = THREADS + SPARE_CONNECTIONS + 1
+"""With the event loop's own, for looks."""
+
 CONNECT_SECONDS = 3
 POOL_SECONDS = 4.0
 RETURN_SECONDS = 5.0
@@ -112,7 +115,7 @@ class PostgreSQL:
     looks_at_once = False
 
     def connections(self) -> tuple[int, int]:
-        return in_use(self.engine) + self._pipeline.connections, THREADS + SPARE_CONNECTIONS + 1
+        return in_use(self.engine) + self._pipeline.connections, MOST_CONNECTIONS
 
     async def _connect(self) -> "psycopg.Connection[Any]":
         options = f"{self._parameters['options']} {LOOKING}"
