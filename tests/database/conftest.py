@@ -1,10 +1,14 @@
 """A database with a table of the tests' own."""
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table
 
 from mooring.database import Database
+from tests import postgresql as servers
 from tests.databases import OpenDatabase
+from tests.postgresql import PostgreSQL as Server
 
 counters = Table(
     "counters",
@@ -17,6 +21,13 @@ counters = Table(
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    """One that these tests may stop."""
+    with servers.running() as server:
+        yield server
 
 
 @pytest.fixture

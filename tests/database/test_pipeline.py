@@ -10,22 +10,9 @@ from sqlalchemy import Connection, Integer, String, bindparam, column, literal_c
 from mooring.database.lookup import Lookup, Values
 from mooring.database.postgresql import PostgreSQL
 from mooring.errors import Invalid, Unavailable
-from tests import postgresql as servers
 from tests.postgresql import PostgreSQL as Server
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """One that these tests may stop."""
-    with servers.running() as server:
-        yield server
 
 
 @pytest.fixture

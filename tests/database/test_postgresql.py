@@ -16,24 +16,11 @@ from mooring.errors import ConfigurationError, Invalid, StorageFull, Unavailable
 from mooring.projects import standing
 from mooring.registry import blobs, collection, manifest_index, referrers, repositories, reviews, uploads
 from mooring.registry import tags as tag_pages
-from tests import postgresql as servers
 from tests.postgresql import PostgreSQL as Server
 
 pytestmark = pytest.mark.anyio
 
 NOW = 1_700_000_000_000_000
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    """One that these tests may stop."""
-    with servers.running() as server:
-        yield server
 
 
 @pytest.fixture
