@@ -13,8 +13,11 @@ from structlog.typing import Processor
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-class EnduringLogger(structlog.PrintLogger):
-    """Where the log's disk is full or gone, a line is lost and not the request that it tells of."""
+class EnduringLogger(structlog.WriteLogger):
+    """Where the log's disk is full or gone, a line is lost and not the request that it tells of.
+
+    A line and its end are one write, so that those of several workers stay apart where nothing is buffered.
+    """
 
     def msg(self, message: str) -> None:
         with contextlib.suppress(OSError):
