@@ -1,11 +1,14 @@
 """Requests to a real server, each on a connection of its own: any worker may answer."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from tests.http.site import Reply
+
+STARTING_SECONDS = 60.0
 
 
 def ask(
@@ -47,15 +50,16 @@ class Line:
 
 @contextmanager
 def lines(url: str, replicas: int) -> Iterator[Sequence[Line]]:
-    """A line to each of so many replicas. Fails when 200 connections do not reach them all."""
+    """A line to each of so many replicas. Fails when they are not all reached in time: one may still be starting."""
     with ExitStack() as stack:
         found: dict[str, Line] = {}
-        for _ in range(200):
+        end = time.monotonic() + STARTING_SECONDS
+        while len(found) < replicas and time.monotonic() < end:
             line = Line(url)
-            stack.callback(line.close)
             refusal = line.ask("GET", "/v2/", [("authorization", "Bearer of-nothing")])
-            found.setdefault(refusal.error["detail"]["replica"], line)
-            if len(found) == replicas:
-                break
+            if found.setdefault(refusal.error["detail"]["replica"], line) is line:
+                stack.callback(line.close)
+            else:
+                line.close()
         assert len(found) == replicas, f"{replicas} replicas are wanted, {sorted(found)} answered"
         yield list(found.values())
