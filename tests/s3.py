@@ -117,7 +117,9 @@ def versitygw() -> Iterator[S3]:
         (directory / "data").mkdir()
         address = f"{HOST}:{free_port()}"
         options = ["--access", "keeper", "--secret", "harbour-master", "--region", REGION, "--port", address]
-        command: list[str | Path] = [program, *options, "--health", "/health", "posix", directory / "data"]
+        # As other stores do it. By default it ends each connection with its first answer.
+        options += ["--keep-alive", "--quiet", "--health", "/health"]
+        command: list[str | Path] = [program, *options, "posix", directory / "data"]
         with _running(directory, {"versitygw": command}, f"http://{address}/health") as processes:
             yield S3(f"http://{address}", "keeper", "harbour-master", processes)
 
