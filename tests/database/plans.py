@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from mooring.database import lookup
 from mooring.database.lookup import Lookup, Values
 from mooring.database.metadata import metadata
 from mooring.database.pipeline import Pipeline
@@ -58,20 +59,20 @@ def listen(recording: Recording, engine: Engine) -> None:
         recording.note(text, parameters[0] if many else parameters)
 
 
-def listen_to_looks(recording: Recording, patch: pytest.MonkeyPatch) -> None:
-    """They go to the driver without SQLAlchemy. Called before a database is opened: its look is handed on."""
-    look, send = SQLite._look, Pipeline.look
+def listen_to_single_ones(recording: Recording, patch: pytest.MonkeyPatch) -> None:
+    """Those go to the driver without SQLAlchemy. Called before a database is opened: its look is handed on."""
+    look, ask = SQLite._look, Pipeline.ask
 
-    def noted_look(database: SQLite, lookup: Lookup[Any], values: Values) -> Any:
-        recording.note(lookup.text(database.engine.dialect), values)
-        return look(database, lookup, values)
+    def noted_look(database: SQLite, asked: Lookup[Any], values: Values) -> Any:
+        recording.note(asked.text(database.engine.dialect), values)
+        return look(database, asked, values)
 
-    async def noted_send(pipeline: Pipeline, lookup: Lookup[Any], values: Values) -> Values | None:
-        recording.note(lookup.text(PGDialect_psycopg()), dict(zip(lookup.names, values, strict=True)))  # type: ignore[no-untyped-call]
-        return await send(pipeline, lookup, values)
+    async def noted_ask(pipeline: Pipeline, asked: lookup.Statement[Any], values: Values) -> Values | None:
+        recording.note(asked.text(PGDialect_psycopg()), dict(zip(asked.names, values, strict=True)))  # type: ignore[no-untyped-call]
+        return await ask(pipeline, asked, values)
 
     patch.setattr(SQLite, "_look", noted_look)
-    patch.setattr(Pipeline, "look", noted_send)
+    patch.setattr(Pipeline, "ask", noted_ask)
 
 
 def faults(connection: Connection, statement: Statement, small: Collection[str]) -> Sequence[Fault]:

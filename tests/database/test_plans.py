@@ -20,7 +20,7 @@ from mooring.projects import standing
 from mooring.registry import collection, reviews
 from mooring.registry.backlog import backlogs
 from tests import postgresql as servers
-from tests.database.plans import Fault, Recording, Statement, faults, listen, listen_to_looks, without_index
+from tests.database.plans import Fault, Recording, Statement, faults, listen, listen_to_single_ones, without_index
 from tests.http.site import ADMIN_PASSWORD, Headers, Reply, Site, basic, bearer
 
 
@@ -244,7 +244,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         server: servers.PostgreSQL = request.getfixturevalue("postgresql")
         given = {"database_url": server.create(), "store": f"file://{directory}/objects", "master_key": KEY}
     with pytest.MonkeyPatch.context() as patch:
-        listen_to_looks(recording, patch)
+        listen_to_single_ones(recording, patch)
         with Site(directory, **given) as site:
             fill(site)
             listen(recording, engine(site))

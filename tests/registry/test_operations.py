@@ -48,11 +48,11 @@ PULL: Final = {
     "HEAD blob that is not there": Cost(looks=1),
 }
 PUSH: Final = {
-    "POST upload": Cost(statements=5, commits=1),
+    "POST upload": Cost(statements=4, commits=1),
     "PATCH upload": Cost(looks=2, statements=4, commits=1, hops=2, syncs=2),
     "PUT upload": Cost(looks=2, statements=7, commits=1),
     "PUT manifest": Cost(statements=11, commits=1),
-    "POST upload, whole": Cost(statements=13, commits=2, hops=2, syncs=2),
+    "POST upload, whole": Cost(statements=12, commits=2, hops=2, syncs=2),
 }
 
 

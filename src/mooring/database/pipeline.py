@@ -1,7 +1,7 @@
-"""Looks on a connection of the event loop's own: sent as they come, answered in their order, with no thread between.
+"""Statements on a connection of the event loop's own: sent as they come, answered in their order, without a thread.
 
 libpq's pipeline mode, by psycopg's `pq` (postgresql.org/docs/current/libpq-pipeline-mode.html). What asks in one turn
-of the loop is one batch, which ends with a sync: what fails in it takes nothing else along.
+of the loop is one batch and one transaction, which ends with a sync: what fails in it takes no other batch along.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import psycopg
 from psycopg.pq import ExecStatus
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from mooring.database.lookup import Lookup, Values
+from mooring.database.lookup import Statement, Values
 from mooring.errors import Unavailable
 from mooring.measuring import Observe, unobserved
 
@@ -35,30 +35,32 @@ Connect = Callable[[], Awaitable[psycopg.Connection[Any]]]
 
 
 class Broken(Exception):
-    """This look was not answered. It may be to blame, or one that went with it, or neither."""
+    """This statement was not answered. It may be to blame, or one that went with it, or neither."""
 
 
-class _Look(NamedTuple):
-    statement: "_Statement"
+class _Asked(NamedTuple):
+    statement: "_Prepared"
     values: Values
     answer: "asyncio.Future[Values | None]"
 
 
 @dataclass
 class _Batch:
-    looks: list[_Look]
+    asked: list[_Asked]
     began: float = field(default_factory=perf_counter)
     rows: list[Values | None] = field(default_factory=list)
-    prepared: "list[_Statement]" = field(default_factory=list)
+    prepared: "list[_Prepared]" = field(default_factory=list)
     """Statements that were first sent with it."""
     failed: bool = False
 
 
 class Pipeline:
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, purpose: str) -> None:
+        """`purpose` is what those who observe are told."""
         self._connect = connect
+        self._purpose = purpose
         self.observe: Observe = unobserved
-        self._statements: dict[Lookup[Any], _Statement] = {}
+        self._statements: dict[Statement[Any], _Prepared] = {}
         self._numbers = itertools.count()
         self._reset(None)
 
@@ -68,25 +70,25 @@ class Pipeline:
         self._socket = -1
         self._opening: asyncio.Task[None] | None = None
         self._again_at = float("-inf")
-        self._waiting: list[_Look] = []
+        self._waiting: list[_Asked] = []
         self._due = False
         self._watched = False
         self._batches: deque[_Batch] = deque()
-        self._names: dict[_Statement, bytes] = {}
+        self._names: dict[_Prepared, bytes] = {}
         """Of what the server was told to prepare."""
 
-    async def look(self, lookup: Lookup[Any], values: Values) -> Values | None:
-        """The row. Raises Broken, Unavailable where the server is silent, and what `Lookup.text` does."""
+    async def ask(self, statement: Statement[Any], values: Values) -> Values | None:
+        """The row. Raises Broken, Unavailable where the server is silent, and what `Statement.text` does."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # Nobody waits any more for what belonged to another one.
             self.close()
             self._reset(loop)
-        statement = self._statements.get(lookup)
-        if statement is None:
-            statement = self._statements[lookup] = _Statement(lookup)
+        prepared = self._statements.get(statement)
+        if prepared is None:
+            prepared = self._statements[statement] = _Prepared(statement)
         answer: asyncio.Future[Values | None] = loop.create_future()
-        self._waiting.append(_Look(statement, values, answer))
+        self._waiting.append(_Asked(prepared, values, answer))
         if not self._due:
             # At the end of this turn of the loop, when all that came in it has asked.
             self._due = True
@@ -146,10 +148,10 @@ class Pipeline:
             loop.call_later(WATCH_SECONDS, self._watch, loop)
 
     def _write(self, batch: _Batch, server: psycopg.pq.abc.PGconn, loop: asyncio.AbstractEventLoop) -> None:
-        for statement, values, _ in batch.looks:
+        for statement, values, _ in batch.asked:
             name = self._names.get(statement)
             if name is None:
-                name = self._names[statement] = b"look_%d" % next(self._numbers)
+                name = self._names[statement] = b"asked_%d" % next(self._numbers)
                 server.send_prepare(name, statement.text)
                 batch.prepared.append(statement)
             given, formats = _parameters(values)
@@ -200,22 +202,22 @@ class Pipeline:
 
     def _take(self, batch: _Batch, result: psycopg.pq.abc.PGresult) -> None:
         if result.status == ExecStatus.TUPLES_OK:
-            statement = batch.looks[len(batch.rows)].statement
+            statement = batch.asked[len(batch.rows)].statement
             batch.rows.append(statement.row(result) if result.ntuples else None)
         elif result.status != ExecStatus.COMMAND_OK:
             batch.failed = True
 
     def _settle(self, batch: _Batch) -> None:
-        self.observe("read", perf_counter() - batch.began, False)
+        self.observe(self._purpose, perf_counter() - batch.began, False)
         if batch.failed:
             # Nobody knows whether they are prepared: they get other names the next time.
             for statement in batch.prepared:
                 self._names.pop(statement, None)
-            _tell(batch.looks, Broken())
+            _tell(batch.asked, Broken())
             return
-        for look, row in zip(batch.looks, batch.rows, strict=True):
-            if not look.answer.done():
-                look.answer.set_result(row)
+        for asked, row in zip(batch.asked, batch.rows, strict=True):
+            if not asked.answer.done():
+                asked.answer.set_result(row)
 
     def _lose(self, error: Exception) -> None:
         connection, self._connection = self._connection, None
@@ -226,8 +228,8 @@ class Pipeline:
             connection.close()
         batches, self._batches = self._batches, deque()
         for batch in batches:
-            self.observe("read", perf_counter() - batch.began, True)
-            _tell(batch.looks, error)
+            self.observe(self._purpose, perf_counter() - batch.began, True)
+            _tell(batch.asked, error)
         self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
@@ -235,20 +237,19 @@ class Pipeline:
         _tell(waiting, error)
 
 
-def _tell(looks: list[_Look], error: Exception) -> None:
-    for look in looks:
-        if not look.answer.done() and not look.answer.get_loop().is_closed():
-            look.answer.set_exception(error)
+def _tell(asked: list[_Asked], error: Exception) -> None:
+    for each in asked:
+        if not each.answer.done() and not each.answer.get_loop().is_closed():
+            each.answer.set_exception(error)
 
 
-class _Statement:
-    def __init__(self, lookup: Lookup[Any]) -> None:
+class _Prepared:
+    def __init__(self, statement: Statement[Any]) -> None:
         """Raises ValueError for a column whose binary form is not known here."""
-        self.text = lookup.text(_dialect).encode()
-        kinds = [column.type.python_type for column in lookup.select.selected_columns]
-        if unknown := [kind for kind in kinds if kind not in _READ]:
-            raise ValueError(f"a look can't have a column of {unknown}")
-        self._columns = [(number, _READ[kind]) for number, kind in enumerate(kinds)]
+        self.text = statement.text(_dialect).encode()
+        if unknown := [kind for kind in statement.kinds if kind not in _READ]:
+            raise ValueError(f"there can't be a column of {unknown}")
+        self._columns = [(number, _READ[kind]) for number, kind in enumerate(statement.kinds)]
 
     def row(self, result: psycopg.pq.abc.PGresult) -> Values:
         return [
@@ -263,7 +264,7 @@ def _integer(value: bytes) -> int:
 _READ: dict[type, Callable[[bytes], Any]] = {int: _integer, str: bytes.decode, bytes: bytes}
 
 
-def _parameters(values: Values) -> tuple[list[bytes], list[int]]:
+def _parameters(values: Values) -> tuple[list[bytes | None], list[int]]:
     """Text goes as bytes with a length: as C's it would end at a NUL, and find what was not asked for."""
-    given = [value.encode() if isinstance(value, str) else b"%d" % value for value in values]
+    given = [value.encode() if isinstance(value, str) else None if value is None else b"%d" % value for value in values]
     return given, [BINARY if isinstance(value, str) else TEXT for value in values]

@@ -1,4 +1,6 @@
-"""PostgreSQL for any number of replicas: transactions run in threads, on a bounded pool of connections."""
+"""PostgreSQL for any number of replicas: transactions run in threads, on a bounded pool of connections.
+
+Single statements need no thread: the event loop sends them itself."""
 
 import asyncio
 import random
@@ -6,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from mooring.database import sqlstates
 from mooring.database.database import P, T, Transaction, in_use
-from mooring.database.lookup import Lookup, Values
+from mooring.database.lookup import Change, Lookup, Values
 from mooring.database.pipeline import Broken, Pipeline
 from mooring.errors import ConfigurationError, MooringError, Unavailable
 from mooring.measuring import Observe, measured, unobserved
@@ -27,8 +30,8 @@ THREADS = 10
 SPARE_CONNECTIONS = 2
 """For `read_now` and `write_now`, which run in their caller's thread."""
 
-MOST_CONNECTIONS = THREADS + SPARE_CONNECTIONS + 1
-"""With the event loop's own, for looks."""
+MOST_CONNECTIONS = THREADS + SPARE_CONNECTIONS + 2
+"""With the event loop's own, for looks and for changes."""
 
 CONNECT_SECONDS = 3
 POOL_SECONDS = 4.0
@@ -46,9 +49,12 @@ SESSION = {
 }
 """Times in milliseconds. Compiling a plan takes longer than any page of a list."""
 
-LOOKING = " ".join(f"-c enable_{way}=off" for way in ("seqscan", "hashjoin", "mergejoin"))
-"""A look goes by indexes alone. Its plan is kept: one that was made when a table was small would read the large one
+BY_INDEXES = " ".join(f"-c enable_{way}=off" for way in ("seqscan", "hashjoin", "mergejoin"))
+"""For single statements, whose plans are kept: one that was made when a table was small would read the large one
 whole, until that is analysed."""
+
+IMPATIENTLY = "-c lock_timeout=200"
+"""Milliseconds. Behind a change that waits for somebody's lock all others would wait: it goes on in a thread."""
 
 ATTEMPTS = 4
 BUSY = "The registry's database is busy. Try again shortly."
@@ -63,20 +69,23 @@ class PostgreSQL:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
         self._observe: Observe = unobserved
         self._parameters = parameters(url)
-        self._pipeline = Pipeline(self._connect)
+        self._looks = Pipeline(partial(self._connect, BY_INDEXES), "read")
+        self._changes = Pipeline(partial(self._connect, f"{BY_INDEXES} {IMPATIENTLY}"), "write")
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if isinstance(transaction, Lookup) and not _has_nul(args):
-            try:
-                found: T = transaction.shape(await self._pipeline.look(transaction, args))
+            # By itself a broken one meets its own error, or none, and is tried again where that may help.
+            with suppress(Broken):
+                found: T = transaction.shape(await self._looks.ask(transaction, args))
                 return found
-            except Broken:
-                # By itself it meets its own error, or none, and is tried again where that may help.
-                pass
         work = self._patiently(partial(self.read_now, transaction, *args, **kwargs))
         return await measured(self._observe, "read", work)
 
     async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if isinstance(transaction, Change) and not _has_nul(args):
+            with suppress(Broken):
+                changed: T = transaction.shape(await self._changes.ask(transaction, args))
+                return changed
         work = self._patiently(partial(self.write_now, transaction, *args, **kwargs))
         return await measured(self._observe, "write", work)
 
@@ -104,21 +113,22 @@ class PostgreSQL:
         return self._attempt(write, sqlstates.worth_writing_again)
 
     def close(self) -> None:
-        self._pipeline.close()
+        self._looks.close()
+        self._changes.close()
         self._threads.shutdown()
         self.engine.dispose()
 
     def observed_by(self, observe: Observe) -> None:
         self._observe = observe
-        self._pipeline.observe = observe
+        self._looks.observe = self._changes.observe = observe
 
     looks_at_once = False
 
     def connections(self) -> tuple[int, int]:
-        return in_use(self.engine) + self._pipeline.connections, MOST_CONNECTIONS
+        return in_use(self.engine) + self._looks.connections + self._changes.connections, MOST_CONNECTIONS
 
-    async def _connect(self) -> "psycopg.Connection[Any]":
-        options = f"{self._parameters['options']} {LOOKING}"
+    async def _connect(self, options: str) -> "psycopg.Connection[Any]":
+        options = f"{self._parameters['options']} {options}"
         return await self._in_thread(
             partial(psycopg.connect, autocommit=True, **{**self._parameters, "options": options})
         )
@@ -140,7 +150,8 @@ class PostgreSQL:
             except (DBAPIError, sqlstates.NotCommitted) as error:
                 if sqlstates.server_demoted(error):
                     self.engine.dispose()
-                    self._pipeline.close_soon()
+                    self._looks.close_soon()
+                    self._changes.close_soon()
                 if left and worthwhile(error):
                     time.sleep(random.uniform(0, 0.02) * (ATTEMPTS - left))  # noqa: S311 - apart, not secret
                     continue

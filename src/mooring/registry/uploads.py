@@ -37,7 +37,7 @@ _UNCHANGED = and_(
 )
 _BEGIN = insert(uploads)
 _ADVANCE = update(uploads).where(_UNCHANGED)
-_END = delete(uploads).where(_UNCHANGED)
+_END = delete(uploads).where(_UNCHANGED).returning(uploads.c.repository_id)
 
 
 def begin(
@@ -111,6 +111,26 @@ def advance(
         enqueue_removal(connection, name, now + READERS_GRACE)
 
 
+def end(
+    connection: Connection,
+    digest: str,
+    object_key: str,
+    size: int,
+    now: int,
+    upload_id: str,
+    known_size: int,
+    known_state: str,
+    delay: int,
+) -> int | None:
+    """Turn an upload into a blob of its repository: the repository's id, or None where the upload is another by now."""
+    known = {"known_id": upload_id, "known_size": known_size, "known_state": known_state}
+    repository_id = connection.execute(_END, known).scalar()
+    if repository_id is None:
+        return None
+    blobs.store(connection, now, repository_id, digest, object_key, size, delay)
+    return int(repository_id)
+
+
 def finish(
     connection: Connection,
     now: int,
@@ -121,10 +141,10 @@ def finish(
     object_key: str = "",
     spent: Sequence[str] = (),
 ) -> None:
-    """Turn an upload into a blob of its repository. Raises UploadUnknown and Unavailable like `advance`."""
-    if connection.execute(_END, _known(upload)).rowcount == 0:
+    """As `end`; objects in `spent` are removed. Raises UploadUnknown and Unavailable like `advance`."""
+    key = object_key or upload.id
+    if end(connection, digest, key, size, now, upload.id, upload.size, upload.state, delay) is None:
         raise _overtaken(connection, upload)
-    blobs.store(connection, now, upload.repository_id, digest, object_key or upload.id, size, delay)
     for name in spent:
         enqueue_removal(connection, name, now + READERS_GRACE)
 

@@ -1,6 +1,6 @@
 """Uploads: begun by POST, filled by PATCH, ended by PUT; each request may land on another worker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from mooring.access.caller import Caller
 from mooring.access.permissions import PULL
 from mooring.errors import DigestInvalid, MooringError, RangeInvalid, SizeInvalid, TooLarge, Unavailable, UploadUnknown
 from mooring.http.body import content_length, stream_body
-from mooring.registry import blobs, uploads
+from mooring.registry import blobs, upload_changes, uploads
 from mooring.registry.digests import Digest, Hash, new_hash, parse_digest, require_algorithm
 from mooring.registry.endpoints.ranges import parse_chunk
 from mooring.registry.names import REPOSITORY
@@ -27,15 +27,7 @@ async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Re
         return _created(visit, query["mount"])
     single = parse_digest(query["digest"]) if "digest" in query and "mount" not in query else None
     algorithm = single.algorithm if single else require_algorithm(query.get("digest-algorithm", "sha256"))
-    upload = await registry.database.write(
-        uploads.begin,
-        registry.clock.now(),
-        new_key(),
-        visit.project_id,
-        visit.repository,
-        visit.caller.subject,
-        algorithm,
-    )
+    upload = await _begin(registry, visit, algorithm)
     if single is None:
         return _accepted(visit, upload, 202)
     try:
@@ -57,8 +49,7 @@ async def append_to_upload(registry: Registry, request: Request, visit: Visit) -
         running, size = await _receive(registry, request, visit, upload, writer)
         digest = f"{upload.algorithm}:{running.copy().hexdigest()}" if running else None
         moved = replace(upload, size=size, digest=digest, state=writer.state)
-        now = registry.clock.now()
-        await registry.database.write(uploads.advance, now, upload, size, digest, writer.state, writer.spent)
+        await _advance(registry, upload, moved, writer.spent)
         if running is not None:
             registry.hashes.keep(upload.id, upload.algorithm, size, running)
     return _accepted(visit, moved, 202)
@@ -88,6 +79,28 @@ async def cancel_upload(registry: Registry, _request: Request, visit: Visit) -> 
     upload = await _find(registry, visit)
     await registry.database.write(uploads.cancel, registry.clock.now(), upload)
     return Response(status_code=204)
+
+
+async def _begin(registry: Registry, visit: Visit, algorithm: str) -> Upload:
+    now, key, subject, write = registry.clock.now(), new_key(), visit.caller.subject, registry.database.write
+    repository_id = await write(upload_changes.begin, key, subject, algorithm, now, visit.repository)
+    if repository_id is None:
+        return await write(uploads.begin, now, key, visit.project_id, visit.repository, subject, algorithm)
+    return Upload(key, repository_id, algorithm, 0)
+
+
+async def _advance(registry: Registry, upload: Upload, to: Upload, spent: Sequence[str]) -> None:
+    now, write = registry.clock.now(), registry.database.write
+    known = (upload.id, upload.size, upload.state)
+    if spent or await write(upload_changes.advance, to.size, to.digest, to.state, now, *known) is None:
+        await write(uploads.advance, now, upload, to.size, to.digest, to.state, spent)
+
+
+async def _end(registry: Registry, upload: Upload, digest: str, size: int, key: str, spent: Sequence[str]) -> None:
+    now, delay, write = registry.clock.now(), registry.collection_delay, registry.database.write
+    known = (upload.id, upload.size, upload.state)
+    if spent or await write(upload_changes.finish, digest, key, size, now, *known, delay) is None:
+        await write(uploads.finish, now, upload, digest, size, delay, key, spent)
 
 
 async def _mount(registry: Registry, visit: Visit, text: str, source: str) -> bool:
@@ -182,8 +195,7 @@ async def _finish(
         running = new_hash(digest.algorithm)
         await registry.store.digest(key, size, running.update)
         _require_same(f"{digest.algorithm}:{running.hexdigest()}", digest)
-    now, delay = registry.clock.now(), registry.collection_delay
-    await registry.database.write(uploads.finish, now, upload, str(digest), size, delay, key, writer.spent)
+    await _end(registry, upload, str(digest), size, key, writer.spent)
     return _created(visit, str(digest))
 
 
