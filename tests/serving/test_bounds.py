@@ -7,8 +7,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from mooring.http.prepared import Answer
-from mooring.server.connection import HEAD_SECONDS, HIGH_WATER, IDLE_SECONDS, LEAVING_SECONDS, LONGEST_HEAD
+from mooring.server.connection import HEAD_SECONDS, HIGH_WATER, IDLE_SECONDS, LEAVING_SECONDS
 from mooring.server.cycle import HELD_SHARES
+from mooring.server.reader import LONGEST_HEAD
 from mooring.server.room import LARGEST
 from tests.serving.answers import answers
 from tests.serving.applications import Echo, answer, body

@@ -1,4 +1,4 @@
-"""One client's connection: HTTP/1.1 as llhttp reads it, requests in their order, and a bound on all that it may take.
+"""One client's connection: requests in their order, their answers, and a bound on the time of each.
 
 Each worker is one thread: what is read is parsed, answered and written without a change of thread, which costs more
 than all of that together.
@@ -10,18 +10,16 @@ from math import inf
 from typing import cast
 
 import structlog
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from mooring.errors import HeadTooLarge, Invalid, MooringError
-from mooring.http.prepared import Answer
+from mooring.errors import Invalid, MooringError
+from mooring.http.prepared import Answer, Headers
 from mooring.server.cycle import Cycle, Quicker
 from mooring.server.head import whole
+from mooring.server.reader import Reader
 from mooring.server.refusing import refusal
 from mooring.server.scope import address, http_scope
 from mooring.server.serving import Serving
 
-LONGEST_HEAD = 256 * 1024
-MOST_HEADERS = 200
 HEAD_SECONDS = 30.0
 """From the first byte of a request's head to its last one."""
 
@@ -35,8 +33,6 @@ HIGH_WATER = 256 * 1024
 MOST_PIPELINED = 16
 CONTINUE = b"100-continue"
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-VERSIONS = frozenset({"1.0", "1.1"})
-NO_HTTP = "What came is no request of HTTP/1.1."
 TOO_MANY = "Too many requests were sent before the first of them was answered."
 log = structlog.get_logger("mooring")
 
@@ -45,19 +41,14 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._buffer = memoryview(b"")
-        self._parser = HttpRequestParser(self)
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._in_head = False
-        self._overhead = 0
-        """Bytes since a head was whole, or a piece of a body came."""
+        self._reader = Reader(self)
         self._reading: Cycle | None = None
         """Whose body is coming."""
         self._answering: Cycle | None = None
         self._pipeline: deque[Cycle] = deque()
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
-        self._ending = False
+        self.is_ending = False
         self._why: MooringError | None = None
         """What to say after the answers to what came whole."""
         self.is_full = False
@@ -95,81 +86,27 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, count: int) -> None:
-        data = self._buffer[:count]
-        while data and not self._ending:
-            data = self._parse(data)
+        self._reader.read(self._buffer[:count])
 
-    def _parse(self, data: memoryview) -> memoryview:
-        """What is left of it."""
-        self._overhead += len(data)
-        try:
-            left = self._feed(data)
-        except HttpParserCallbackError:
-            raise  # a fault of ours
-        except HttpParserError:
-            self._refuse(Invalid(NO_HTTP))
-        else:
-            if self._overhead > LONGEST_HEAD:
-                self._refuse(HeadTooLarge())
-            return left
-        return data[:0]
+    # What the reader tells.
 
-    def _feed(self, data: memoryview) -> memoryview:
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            if not self._ending:
-                self._feed_without_upgrade()
-            return data[upgrade.args[0] :]
-        return data[:0]
-
-    def _feed_without_upgrade(self) -> None:
-        """Nothing else is spoken here (RFC 9110, section 7.8), but the parser took the body for the other protocol."""
-        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
-        lines = [b"%b: %b" % header for header in self._headers if header[0] != b"upgrade"]
-        head = b"\r\n".join([b"%b %b HTTP/%b" % (method, self._url, version), *lines, b"", b""])
-        self._parser = HttpRequestParser(self)
-        self._parser.feed_data(head)
-
-    # What the parser finds.
-
-    def on_message_begin(self) -> None:
-        self._url, self._headers = b"", []
-        self._in_head = True
+    def head_begins(self) -> None:
         if self._answering is None:
             self.deadline = self._serving.now() + HEAD_SECONDS
 
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after a chunked body is nobody's.
-        if self._in_head:
-            self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        parser = self._parser
-        method, version = parser.get_method().decode("ascii"), parser.get_http_version()
-        if parser.should_upgrade() and method != "CONNECT":
-            return
-        self._in_head = False
+    def head_ends(self, method: str, version: str, url: bytes, headers: Headers, *, keep_alive: bool) -> None:
         self.deadline = inf
-        if self._ending:
+        if len(self._pipeline) >= MOST_PIPELINED:
+            self.refuse(Invalid(TOO_MANY))
             return
-        flaw, self._overhead = self._flaw(method, version), 0
-        if flaw is not None:
-            self._refuse(flaw)
-            return
-        keep_alive = parser.should_keep_alive() and version != "1.0" and not self._serving.is_ending
-        quick = self._quick(method) if keep_alive else None
+        keep_alive = keep_alive and not self._serving.is_ending
+        quick = self._quick(method, url, headers) if keep_alive else None
         if quick is not None and self._serving.at_once:
             if self._sent(quick):
                 return
             quick = None
-        expects = version != "1.0" and any(
-            name == b"expect" and value.lower() == CONTINUE for name, value in self._headers
-        )
-        scope = http_scope(method, version, self._url, self._headers, self._client, self._server)
+        expects = version != "1.0" and any(name == b"expect" and value.lower() == CONTINUE for name, value in headers)
+        scope = http_scope(method, version, url, headers, self._client, self._server)
         cycle = Cycle(self, self._serving.room, scope, keep_alive=keep_alive, expects=expects)
         self._reading = cycle
         if self._answering is None:
@@ -178,18 +115,28 @@ class Connection(asyncio.BufferedProtocol):
             self._pipeline.append(cycle)
             self.pause_reading()
 
-    def on_body(self, body: bytes) -> None:
-        self._overhead = 0
+    def body_comes(self, body: bytes) -> None:
         if self._reading is not None:
             self._reading.take(body)
 
-    def on_message_complete(self) -> None:
-        if self._in_head:
-            return  # it is read again, without its wish for another protocol
+    def body_ends(self) -> None:
         if self._reading is not None:
             self._reading.end()
             self._reading = None
-        self._overhead = 0
+
+    def refuse(self, why: MooringError) -> None:
+        """What came whole before is answered as ever."""
+        if self.is_ending:
+            return
+        self.is_ending, self._why = True, why
+        broken, self._reading = self._reading, None
+        if self._answering is None:
+            self._tell_why()
+        elif broken is self._answering:
+            broken.broken = True
+            broken.leave()
+        elif broken is not None:
+            self._pipeline.remove(broken)
 
     # What a cycle asks for.
 
@@ -243,22 +190,22 @@ class Connection(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """It did not say in time what it wants, or did not take what it was told."""
-        if self._ending:
+        if self.is_ending:
             self._transport.abort()
         else:
             self._close()
 
-    def _quick(self, method: str) -> Quicker | None:
-        quick, url = self._serving.quick, self._url
+    def _quick(self, method: str, url: bytes, headers: Headers) -> Quicker | None:
+        quick = self._serving.quick
         if quick is None or self._answering is not None or self.is_full:
             return None
         if b"?" in url or b"%" in url or not url.isascii():
             return None
-        if not self._serving.at_once and any(name in FRAMING for name, _ in self._headers):
+        if not self._serving.at_once and any(name in FRAMING for name, _ in headers):
             # Its body may come after the answer, and is for the application to take.
             return None
         try:
-            return quick(method, url.decode("ascii"), self._headers)
+            return quick(method, url.decode("ascii"), headers)
         except Exception:
             # The application says what is wrong.
             log.exception("unexpected_error")
@@ -285,30 +232,6 @@ class Connection(asyncio.BufferedProtocol):
         self._answering = cycle
         self._serving.start(cycle, quick)
 
-    def _flaw(self, method: str, version: str) -> MooringError | None:
-        """Why a request whose head is sound as such is not taken."""
-        if len(self._headers) > MOST_HEADERS or (self._overhead > LONGEST_HEAD and self._size() > LONGEST_HEAD):
-            return HeadTooLarge()
-        if version not in VERSIONS or method == "CONNECT":
-            return Invalid(NO_HTTP)
-        if len(self._pipeline) >= MOST_PIPELINED:
-            return Invalid(TOO_MANY)
-        return None
-
-    def _refuse(self, why: MooringError) -> None:
-        """Of this client nothing more can be understood. What came whole before is answered as ever."""
-        if self._ending:
-            return
-        self._ending, self._why = True, why
-        broken, self._reading = self._reading, None
-        if self._answering is None:
-            self._tell_why()
-        elif broken is self._answering:
-            broken.broken = True
-            broken.leave()
-        elif broken is not None:
-            self._pipeline.remove(broken)
-
     def _tell_why(self) -> None:
         assert self._why is not None
         self.write(refusal(self._why))
@@ -316,7 +239,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _leave(self) -> None:
         """Close when the client has: one that still sends would lose the answer (RFC 9112, section 9.6)."""
-        self._ending = True
+        self.is_ending = True
         if self._transport.is_closing():
             return
         self._transport.write_eof()
@@ -326,15 +249,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _close(self) -> None:
         """What was written goes out, if the client takes it."""
-        self._ending = True
+        self.is_ending = True
         self._transport.close()
         self.deadline = self._serving.now() + IDLE_SECONDS
 
     def _rest(self) -> None:
         self.resume_reading()
-        self.deadline = self._serving.now() + (HEAD_SECONDS if self._in_head else IDLE_SECONDS)
+        self.deadline = self._serving.now() + (HEAD_SECONDS if self._reader.in_head else IDLE_SECONDS)
         if self._serving.is_ending:
             self.finish()
-
-    def _size(self) -> int:
-        return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
