@@ -49,8 +49,10 @@ SESSION = {
 }
 """Times in milliseconds. Compiling a plan takes longer than any page of a list."""
 
-BY_INDEXES = " ".join(f"-c enable_{way}=off" for way in ("seqscan", "hashjoin", "mergejoin"))
-"""For single statements, whose plans are kept: one that was made when a table was small would read the large one
+BY_INDEXES = " ".join(
+    ["-c plan_cache_mode=force_generic_plan", *(f"-c enable_{way}=off" for way in ("seqscan", "hashjoin", "mergejoin"))]
+)
+"""For single statements, whose plans are made once: one that was made when a table was small would read the large one
 whole, until that is analysed."""
 
 IMPATIENTLY = "-c lock_timeout=200"

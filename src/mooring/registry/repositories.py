@@ -4,12 +4,15 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from mooring.cluster.clock import SECOND
 from mooring.database import rows, short
 from mooring.registry.tables import repositories
 
 _FIND = select(repositories.c.id).where(repositories.c.name == bindparam("name"))
 
-_TOUCH = update(repositories).where(repositories.c.id == bindparam("repository_id"))
+_TOUCH = update(repositories).where(
+    repositories.c.id == bindparam("repository_id"), repositories.c.updated_at <= bindparam("before")
+)
 
 
 @short
@@ -28,7 +31,8 @@ def ensure(connection: Connection, now: int, project_id: int, name: str) -> int:
 
 
 def touch(connection: Connection, now: int, repository_id: int) -> None:
-    connection.execute(_TOUCH, {"repository_id": repository_id, "updated_at": now})
+    """To the second: all pushes to a repository would wait for each other, each until the one before is synced."""
+    connection.execute(_TOUCH, {"repository_id": repository_id, "before": now - SECOND, "updated_at": now})
 
 
 def page(connection: Connection, project_ids: Collection[int] | None, last: str, limit: int) -> Sequence[str]:
