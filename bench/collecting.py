@@ -22,7 +22,7 @@ from mooring.settings import load as load_settings
 BYTES: Final = 4096
 ROUNDS: Final = 3
 IMAGES: Final = 400
-MEANWHILE: Final = 20_000
+MEANWHILE: Final = 10_000
 """Blobs that are due at the beginning of a round: more than are collected in it."""
 
 

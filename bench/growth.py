@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import report
-from bench.collecting import collection_rate
+from bench.collecting import collection_rate, pushes_beside_collection
 from bench.loader import load, project
 from bench.machine import facts
 from bench.population import Size, batches
@@ -89,6 +89,10 @@ def measure(kind: str, size: Size, given: dict[str, str], directory: Path, figur
     rows = fill(loaded, size)
     note("rows loaded", f"{rows:,} in {time.monotonic() - began:.0f} s")
     note(f"collection of {COLLECTED:,} blobs", report.number(collection_rate(loaded, COLLECTED), "/s"))
+    beside = pushes_beside_collection(directory, given)
+    note("small images, 50 at once", report.number(beside.alone, "/s"))
+    note("the same while blobs are collected", report.number(beside.collecting, "/s"))
+    note("blobs collected meanwhile", report.number(beside.blobs, "/s"))
     with ExitStack() as running:
         registry = mooring(directory, running, given)
         for question in QUESTIONS:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.server import Server, processes
 
@@ -24,10 +25,17 @@ def resident_bytes(pid: int) -> int:
     return int(fields["RssAnon"].split()[0]) * 1024
 
 
-def read_bytes(pid: int) -> int:
-    """How much a process has read so far, from files and connections, whether or not a disk had to move for it."""
+class Moved(NamedTuple):
+    """Bytes, from and to files and connections, whether or not a disk had to move for them."""
+
+    read: int
+    written: int
+
+
+def moved(pid: int) -> Moved:
+    """What a process has asked the system to copy so far."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-    return int(fields["rchar"])
+    return Moved(int(fields["rchar"]), int(fields["wchar"]))
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:

@@ -16,7 +16,7 @@ from mooring.registry.tables import manifests, tags
 from tests import server as servers
 from tests.registry.wire import Line, request
 from tests.server import Server
-from tests.workers import read_bytes, resident_bytes, wait_for, workers
+from tests.workers import moved, resident_bytes, wait_for, workers
 
 MIB = 1024 * 1024
 PIECE = bytes(range(256)) * (MIB // 256)
@@ -130,7 +130,7 @@ def wait_until_nothing_is_read(server: Server) -> None:
     seen: deque[int] = deque(maxlen=100)
 
     def rests() -> bool:
-        seen.append(sum(map(read_bytes, pids)))
+        seen.append(sum(moved(pid).read for pid in pids))
         return len(seen) == seen.maxlen and seen[-1] - seen[0] < MIB
 
     wait_for(rests, "nothing more is read")

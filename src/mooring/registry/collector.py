@@ -1,14 +1,24 @@
-"""Takes due reviews and removals, batch after batch, while pushes go on."""
+"""Takes due reviews and removals, batch after batch, while pushes go on. Those come first."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
 
 from mooring.cluster.clock import SECOND, Clock
 from mooring.cluster.configuration import Configuration
 from mooring.database import Database
 from mooring.observe.metrics import Metrics
-from mooring.registry import collection, reviews
+from mooring.registry import collection, reviews, uploads
 from mooring.registry.collection import BATCH, Collected
 from mooring.storage import Store
 
 MOST_BATCHES = 1000
+
+RESTS = 9
+"""How many times as long as a batch took is rested after it, while uploads move: what they wait for is the same disk,
+the same database, and on SQLite the same turn to write."""
+
+MOVING = SECOND
 
 
 class Collector:
@@ -34,9 +44,16 @@ class Collector:
             metrics.collected(kind, getattr(done, kind))
         metrics.freed(done.bytes)
 
+    async def _batches(self) -> AsyncIterator[int]:
+        for number in range(MOST_BATCHES):
+            began = time.perf_counter()
+            yield number
+            if await self._database.read(uploads.moving, self._clock.now() - MOVING):
+                await asyncio.sleep(RESTS * (time.perf_counter() - began))
+
     async def _reviews(self) -> Collected:
         total = Collected()
-        for _ in range(MOST_BATCHES):
+        async for _ in self._batches():
             done = await self._database.write(reviews.review_due, self._clock.now(), self._delay)
             total += done
             if done.reviews < BATCH and not done.links:
@@ -45,7 +62,7 @@ class Collector:
 
     async def _uploads(self) -> Collected:
         total = Collected()
-        for _ in range(MOST_BATCHES):
+        async for _ in self._batches():
             rest = collection.idle(self._configuration.settings)
             done = await self._database.write(collection.reap_uploads, self._clock.now(), rest)
             total += done
@@ -55,7 +72,7 @@ class Collector:
 
     async def _objects(self) -> Collected:
         total = Collected()
-        for _ in range(MOST_BATCHES):
+        async for _ in self._batches():
             keys = await self._database.read(collection.due_removals, self._clock.now())
             if keys:
                 await self._store.delete(keys)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, select, update
 
 from mooring.database.lookup import Lookup, Values
 from mooring.errors import MooringError, Unavailable, UploadUnknown
@@ -76,6 +76,11 @@ def _found(row: Values | None) -> Upload:
 
 
 find = Lookup(_FIND, ("upload_id", "repository", "subject"), _found)
+
+
+_MOVING = select(func.max(uploads.c.touched_at)).where(uploads.c.touched_at > bindparam("since"))
+moving = Lookup(_MOVING, ("since",), lambda row: row is not None and row[0] is not None)
+"""Whether an upload was begun or went on since then, on any replica."""
 
 
 def reserve(connection: Connection, upload: Upload, number: int, above: int) -> int:
