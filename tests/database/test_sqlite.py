@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event
 
 from mooring.database import sqlite
 from mooring.database.sqlite import SQLite
+from mooring.database.sqlite_writer import Turn
 from mooring.errors import ConfigurationError, StorageFull, StorageReadOnly, Unavailable
 from tests.database.conftest import counters
 from tests.database.counting import Gate, numbers, put, value
@@ -165,7 +166,7 @@ def test_a_process_that_keeps_the_turn_is_waited_for_a_bounded_time(
 ) -> None:
     """What was given up is not done when the turn comes after all: whoever asked was told that it was not."""
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
-    database, kept = SQLite(tmp_path / "mooring.db"), sqlite.Turn(tmp_path)
+    database, kept = SQLite(tmp_path / "mooring.db"), Turn(tmp_path)
     try:
         database.write_now(lambda connection: connection.exec_driver_sql("CREATE TABLE notes (id INTEGER)"))
         with kept.taken():

@@ -11,7 +11,7 @@ import pytest
 from mooring.errors import ConfigurationError, Unavailable
 from mooring.storage.s3 import S3Store
 from mooring.storage.s3_client import Bucket, parse_bucket
-from mooring.storage.s3_upload import LARGEST_PART, MOST_PARTS, part_size
+from mooring.storage.s3_state import LARGEST_PART, MOST_PARTS, part_size
 from mooring.storage.store import OffsetMismatch
 from tests.s3 import S3
 from tests.storage.acknowledged import Rows

@@ -18,7 +18,7 @@ from mooring.errors import StorageFull
 from mooring.storage.s3 import S3Store
 from mooring.storage.s3_client import parse_bucket
 from mooring.storage.s3_spool import ROOM, Part, Spool
-from mooring.storage.s3_upload import LEAST_PART, PART
+from mooring.storage.s3_state import LEAST_PART, PART
 from mooring.storage.store import new_key
 from tests.disks import read_only, small_disk
 from tests.s3 import S3

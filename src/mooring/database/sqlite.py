@@ -1,46 +1,29 @@
 """SQLite for one machine: WAL, synchronous=FULL, one writing thread that commits what waits together."""
 
 import asyncio
-import fcntl
-import os
-import queue
-import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pysqlite3.dbapi2 as driver
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from mooring.database.database import P, T, Transaction, in_use
 from mooring.database.lookup import Lookup, Values
-from mooring.database.waiting import Outcome, Work, tell
-from mooring.errors import (
-    ConfigurationError,
-    Conflict,
-    Invalid,
-    MooringError,
-    StorageFull,
-    StorageReadOnly,
-    Unavailable,
-)
+from mooring.database.sqlite_errors import SILENT, translated_errors
+from mooring.database.sqlite_writer import Writer
+from mooring.database.waiting import Work
+from mooring.errors import ConfigurationError, Unavailable
 from mooring.measuring import Observe, measured, unobserved
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can lose commits when two connections write and checkpoint a WAL at once (sqlite.org/wal.html)."""
 
 READERS = 8
-LARGEST_BATCH = 128
 BUSY_SECONDS = 10.0
 """How long a transaction waits for its turn, before it has begun."""
-
-_SILENT = "The registry's database can't answer right now. Try again shortly."
-_DAMAGED = "The registry's database is damaged, or its file is no database. Its operator has to restore a backup."
 
 
 class SQLite:
@@ -53,13 +36,10 @@ class SQLite:
         self.path = path
         self.engine = _engine(path)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
-        self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._writer = Writer(self.engine, path.parent)
         self._loop_connection: Connection | None = None
         self._looking: Any = None
         self._texts: dict[Lookup[Any], str] = {}
-        self._turn = Turn(path.parent)
         self._observe: Observe = unobserved
 
     async def read(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -77,8 +57,8 @@ class SQLite:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         work = Work(lambda connection: transaction(connection, *args, **kwargs), answer)
-        self._enqueue(work)
-        late = loop.call_later(BUSY_SECONDS, work.give_up, Unavailable(_SILENT))
+        self._writer.enqueue(work)
+        late = loop.call_later(BUSY_SECONDS, work.give_up, Unavailable(SILENT))
         try:
             return await measured(self._observe, "write", answer)
         finally:
@@ -91,18 +71,14 @@ class SQLite:
     def write_now(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         answer: Future[T] = Future()
         work = Work(lambda connection: transaction(connection, *args, **kwargs), answer)
-        self._enqueue(work)
+        self._writer.enqueue(work)
         wait([answer], BUSY_SECONDS)
-        work.give_up(Unavailable(_SILENT))
+        work.give_up(Unavailable(SILENT))
         return answer.result()
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._waiting.put(None)
-            self._writer.join()
-            self._writer = None
+        self._writer.close()
         self._readers.shutdown()
-        self._turn.close()
         if self._loop_connection is not None:
             self._loop_connection.close()
             self._loop_connection = self._looking = None
@@ -138,123 +114,6 @@ class SQLite:
         if self._looking is None:
             self._looking = self._short_reads().connection.driver_connection
         return self._looking
-
-    def _enqueue(self, work: Work) -> None:
-        with self._starting:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write_all, name="write", daemon=True)
-                self._writer.start()
-        self._waiting.put(work)
-
-    def _write_all(self) -> None:
-        while True:
-            first = self._waiting.get()
-            if first is None:
-                return
-            batch, ended = [first], False
-            try:
-                with translated_errors(), self._turn.taken():
-                    # Only now: what came while others wrote shares this sync.
-                    ended = self._take_waiting(batch)
-                    outcomes = self._commit_together(batch)
-            except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
-                outcomes = [Outcome(failure=error)] * len(batch)
-            tell(zip(batch, outcomes, strict=True))
-            if ended:
-                return
-
-    def _take_waiting(self, batch: list[Work]) -> bool:
-        """Leaves in the batch those that still wait for their turn. Whether nothing comes behind them."""
-        ended = False
-        while len(batch) < LARGEST_BATCH and not ended:
-            try:
-                work = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if work is None:
-                ended = True
-            else:
-                batch.append(work)
-        batch[:] = [work for work in batch if work.begin()]
-        return ended
-
-    def _commit_together(self, batch: list[Work]) -> list[Outcome]:
-        """Many waiting transactions share one sync; each has a savepoint, so one that fails takes none along."""
-        if not batch:
-            return []
-        outcomes = []
-        with self.engine.connect() as connection:
-            connection.info["write"] = True
-            with connection.begin():
-                for work in batch:
-                    outcomes.append(_attempt(connection, work.run))
-                    _require_open(connection)
-        return outcomes
-
-
-class Turn:
-    """Whose turn it is to write, among all processes: the kernel wakes the next one at once, and frees a dead one's.
-
-    SQLite's own way is to look again after 1, 2, 5, 10 and more milliseconds: a third fewer pushes with two workers.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        """The lock is on the directory: one on SQLite's own files would take its locks along when it is closed."""
-        self._directory = directory
-        self._descriptor = -1
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _attempt(connection: Connection, run: Callable[[Connection], Any]) -> Outcome:
-    try:
-        with translated_errors(), _savepoint(connection):
-            return Outcome(run(connection))
-    except (StorageFull, StorageReadOnly):
-        raise
-    except StopIteration as error:
-        # No future takes it: the others of this batch would wait for ever.
-        return Outcome(failure=RuntimeError(repr(error)))
-    except Exception as error:  # noqa: BLE001 - handed to the one who waits for this transaction
-        return Outcome(failure=error)
-
-
-@contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    """By SQL alone: `begin_nested` takes ten times as long, and every write of a batch has one."""
-    connection.exec_driver_sql("SAVEPOINT work")
-    try:
-        yield
-    except BaseException:
-        if _is_open(connection):
-            connection.exec_driver_sql("ROLLBACK TO work")
-            connection.exec_driver_sql("RELEASE work")
-        raise
-    connection.exec_driver_sql("RELEASE work")
-
-
-def _is_open(connection: Connection) -> bool:
-    raw = connection.connection.dbapi_connection
-    return raw is not None and bool(raw.in_transaction)
-
-
-def _require_open(connection: Connection) -> None:
-    """Raises Unavailable when an error made SQLite roll back all that was done (sqlite.org/lang_transaction.html)."""
-    if not _is_open(connection):
-        raise Unavailable(_SILENT)
 
 
 def _engine(path: Path) -> Engine:
@@ -292,29 +151,3 @@ def _engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
-
-
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise translated(error) from error
-    except UnicodeEncodeError as error:
-        raise Invalid("The request has text that can't be stored.") from error
-
-
-def translated(error: DBAPIError) -> MooringError | DBAPIError:
-    """What the driver's words mean for a caller; an error of our own making stays as it is."""
-    text = str(error.orig)
-    if isinstance(error, IntegrityError) and text.startswith(("UNIQUE", "FOREIGN KEY")):
-        return Conflict("Somebody else changed this at the same moment. Look again.")
-    if "disk is full" in text:
-        return StorageFull()
-    if "readonly database" in text or "read-only" in text:
-        return StorageReadOnly()
-    if any(sign in text for sign in ("locked", "busy", "unable to open", "disk I/O error")):
-        return Unavailable(_SILENT)
-    if "not a database" in text or "malformed" in text:
-        return Unavailable(_DAMAGED)
-    return error
