@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 import mooring.assembly  # noqa: F401 - declares every table
 from mooring.database import Database, schema
@@ -181,3 +182,29 @@ async def test_a_connection_that_breaks_costs_nobody_a_change(open_postgresql: O
         advancing = database.write(upload_changes.advance, size + 1, DIGEST, "", NOW, upload.id, size, "")
         found, _ = await asyncio.gather(advancing, asyncio.to_thread(other.write_now, cut))
         assert found == size + 1
+
+
+async def test_what_fails_only_when_it_is_committed_is_not_acknowledged(open_postgresql: OpenDatabase) -> None:
+    """The rows of its statements have come by then."""
+    database = open_postgresql()
+    database.write_now(schema.migrate)
+    database.write_now(fill)
+    upload = await begin(database, "a" * 32)
+
+    def refuse(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER refused AFTER UPDATE ON uploads"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+
+    moved = (5, DIGEST, "", NOW, upload.id, 0, "")
+    database.write_now(refuse)
+    before = database.read_now(content)
+    with pytest.raises(DBAPIError, match="not today"):
+        await database.write(upload_changes.advance, *moved)
+    assert database.read_now(content) == before
+    database.write_now(lambda connection: connection.exec_driver_sql("DROP TRIGGER refused ON uploads"))
+    assert await database.write(upload_changes.advance, *moved) == 5
