@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -37,6 +38,7 @@ def run_worker(entry: str, listener: socket.socket, share: Share) -> None:
     # Ctrl-C is for the supervisor alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    open_many()
     keep_little()
     module, _, create = entry.partition(":")
     served = getattr(import_module(module), create)()
@@ -55,6 +57,12 @@ def end_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent.pid:
         os._exit(1)
+
+
+def open_many() -> None:
+    """As many descriptors as may be: systems begin with 1,024, and each client, upload and connection takes one."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def keep_little() -> None:

@@ -18,7 +18,11 @@ RESTS = 9
 """How many times as long as a batch took is rested after it, while uploads move: what they wait for is the same disk,
 the same database, and on SQLite the same turn to write."""
 
+LONGEST_REST = 0.5
+"""Seconds. A batch that takes so long waits for a bucket far away, and is in nobody's way."""
+
 MOVING = SECOND
+"""An upload that went on within this time."""
 
 
 class Collector:
@@ -44,12 +48,12 @@ class Collector:
             metrics.collected(kind, getattr(done, kind))
         metrics.freed(done.bytes)
 
-    async def _batches(self) -> AsyncIterator[int]:
-        for number in range(MOST_BATCHES):
+    async def _batches(self) -> AsyncIterator[None]:
+        for _ in range(MOST_BATCHES):
             began = time.perf_counter()
-            yield number
+            yield
             if await self._database.read(uploads.moving, self._clock.now() - MOVING):
-                await asyncio.sleep(RESTS * (time.perf_counter() - began))
+                await asyncio.sleep(min(LONGEST_REST, RESTS * (time.perf_counter() - began)))
 
     async def _reviews(self) -> Collected:
         total = Collected()
