@@ -15,7 +15,7 @@ from bench import report
 from bench.collecting import collection_rate, pushes_beside_collection
 from bench.loader import load, project
 from bench.machine import facts
-from bench.population import Size, batches
+from bench.population import Size, batches, shown
 from bench.questions import QUESTIONS
 from bench.registries import PASSWORD, ROOT, mooring
 from mooring.cluster.clock import Clock
@@ -103,6 +103,10 @@ def measure(kind: str, size: Size, given: dict[str, str], directory: Path, figur
 def fill(settings: Settings, size: Size) -> int:
     settings.data.mkdir(parents=True, exist_ok=True)
     install(settings)
+    for key, content in shown(size):
+        path = settings.store_path / key[:2] / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     with closing(connect(settings)) as database:
         return load(database, batches(size, database.read_now(project), Clock(database).now()))
 

@@ -12,6 +12,8 @@ LARGE: Final = "library/large"
 SHARED: Final = 10
 """So many images of a repository have one layer together."""
 BATCH: Final = 10_000
+PAGE: Final = 100
+CONFIG_BYTES: Final = 1500
 
 Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
@@ -58,6 +60,23 @@ def tag_of(number: int) -> str:
     return f"v{number:07}"
 
 
+def configuration(number: int) -> bytes:
+    """Of an image: as long as those of small images are."""
+    told = b'{"architecture":"amd64","os":"linux","author":"image %d","config":{"Env":["PATH=/usr/bin"]}}' % number
+    return told.ljust(CONFIG_BYTES)
+
+
+def shown(size: Size) -> Iterator[tuple[str, bytes]]:
+    """Objects of the configurations on the first and the last page of the large repository, by their keys."""
+    for number in {*range(min(PAGE, size.large)), *range(max(0, size.large - PAGE), size.large)}:
+        content = configuration(number)
+        yield object_key(digest_of(content)), content
+
+
+def object_key(digest: str) -> str:
+    return digest[7:39]
+
+
 def batches(size: Size, project_id: int, now: int) -> Iterator[Rows]:
     """`now` in microseconds. Manifests are true ones: their digests are those of their bytes."""
     known: set[int] = set()
@@ -80,25 +99,25 @@ def _moment(now: int, number: int) -> int:
 
 
 def _add_image(rows: Rows, layers: set[str], number: int, repository: int, layer: str, now: int) -> None:
-    config = digest_of(b"configuration %d" % number)
+    config = digest_of(configuration(number))
     body = json.dumps(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
-            "config": {"mediaType": CONFIG_TYPE, "digest": config, "size": 1500},
+            "config": {"mediaType": CONFIG_TYPE, "digest": config, "size": CONFIG_BYTES},
             "layers": [{"mediaType": LAYER_TYPE, "digest": layer, "size": 30_000_000}],
         }
     ).encode()
-    blobs = [(config, 1500)]
+    blobs = [(config, CONFIG_BYTES)]
     if layer not in layers:
         layers.add(layer)
         blobs.append((layer, 30_000_000))
     for digest, length in blobs:
-        rows["blobs"].append((digest, digest[7:39], length, now))
+        rows["blobs"].append((digest, object_key(digest), length, now))
         rows["repository_blobs"].append((repository, digest, now))
     identity = number + 1
     kinds = (MANIFEST_TYPE, "", CONFIG_TYPE, "{}")
-    total = len(body) + 30_001_500
+    total = len(body) + 30_000_000 + CONFIG_BYTES
     pushed = _moment(now, number)
     digest = digest_of(body)
     rows["manifests"].append((identity, repository, digest, *kinds, len(body), total, "admin", pushed, body))
