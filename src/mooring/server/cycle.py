@@ -1,7 +1,6 @@
 """One request and its answer, as an ASGI application sees them."""
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +67,7 @@ class Cycle:
         self.broken = False
         """Whether what it sent is no HTTP."""
         self._connection = connection
-        self._chunks: deque[bytes] | None = None
+        self._chunks: list[bytes] | None = None
         self._held = 0
         self._room = room
         self._in_room = False
@@ -111,7 +110,7 @@ class Cycle:
 
     def take(self, chunk: bytes) -> None:
         if self._chunks is None:
-            self._chunks = deque()
+            self._chunks = []
             self._in_room = True
             self._room.enter()
         self._chunks.append(chunk)
@@ -160,13 +159,14 @@ class Cycle:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
-    def _next(self, chunks: deque[bytes]) -> Message:
-        chunk = chunks.popleft()
-        self._held -= len(chunk)
-        if self._held <= HELD_SHARES * self._room.share // 2:
-            self._connection.resume_reading()
-        self._told_end = self.received and not chunks
-        return {"type": "http.request", "body": chunk, "more_body": not self._told_end}
+    def _next(self, chunks: list[bytes]) -> Message:
+        """All that is held, at once: docker's frames of 32 KiB one by one cost more to hand on than to join."""
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._held = 0
+        self._connection.resume_reading()
+        self._told_end = self.received
+        return {"type": "http.request", "body": body, "more_body": not self._told_end}
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -77,12 +77,14 @@ class FileWriter:
                 waiting.append(chunk)
                 held += len(chunk)
                 if held >= self._most():
+                    waiting = _few(waiting)
                     await writes.start(_write, self._descriptor, position, waiting)
                     await hashes.start(_watch, waiting, watch)
                     position, waiting, held = position + held, [], 0
         return position, waiting
 
     def _finish(self, position: int, left: list[bytes], watch: Watch, new: bool) -> None:
+        left = _few(left)
         _write(self._descriptor, position, left)
         _watch(left, watch)
         os.fsync(self._descriptor)
@@ -131,8 +133,8 @@ def open_alone(path: Path, *, new: bool) -> int:
 
 
 def _write(descriptor: int, position: int, chunks: list[bytes]) -> None:
-    began, data = position, _few(chunks)
-    for chunk in data:
+    began = position
+    for chunk in chunks:
         view = memoryview(chunk)
         while view:
             written = os.pwrite(descriptor, view, position)
@@ -144,10 +146,10 @@ def _write(descriptor: int, position: int, chunks: list[bytes]) -> None:
 
 
 def _watch(chunks: list[bytes], watch: Watch) -> None:
-    for chunk in _few(chunks):
+    for chunk in chunks:
         watch(chunk)
 
 
 def _few(chunks: list[bytes]) -> list[bytes]:
-    """Each call gives up Python's lock and has to get it back: for docker's frames that costs more than a copy."""
+    """Each call gives up Python's lock and has to get it back: for small pieces that costs more than a copy."""
     return [b"".join(chunks)] if len(chunks) > MOST_CHUNKS else chunks
