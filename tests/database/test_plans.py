@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from bench.content import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, digest_of
 from bench.loader import load, project
-from bench.population import LARGE, Size, batches, name_of, tag_of
+from bench.population import LARGE, Size, batches, configuration, name_of, tag_of
 from mooring.cluster.clock import SECOND
 from mooring.database.postgresql import PostgreSQL
 from mooring.database.sqlite import SQLite
@@ -138,7 +138,7 @@ class Client:
 
 
 END: Final = f"page_size=100&page={SIZE.large // 100}"
-CONFIG: Final = digest_of(b"configuration 0")
+CONFIG: Final = digest_of(configuration(0))
 
 
 def _get(path: str, query: str = "", method: str = "GET", status: int = 200) -> Callable[[Client], None]:
