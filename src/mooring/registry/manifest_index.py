@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Column, Connection, Select, bindparam, delete, insert, literal_column, select
 
 from mooring.database import rows
 from mooring.database.lookup import Lookup, Values
@@ -57,14 +57,30 @@ class Push:
     pushed_by: str
 
 
-_NAMED = (
-    select(manifests.c.id, manifests.c.repository_id, manifests.c.digest, manifests.c.media_type)
-    .join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
-    .where(repositories_table.c.name == bindparam("repository"))
-)
-_STORED = _NAMED.add_columns(manifests.c.body)
-_TAG = (tags.c.repository_id == repositories_table.c.id) & (tags.c.manifest_id == manifests.c.id)
-_BY_DIGEST, _BY_TAG = manifests.c.digest == bindparam("digest"), tags.c.name == bindparam("tag")
+_NAMES = (manifests.c.id, manifests.c.repository_id, manifests.c.digest, manifests.c.media_type)
+
+
+def _at_digest(*columns: Column[Any]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*columns)
+        .join(repositories_table, repositories_table.c.id == manifests.c.repository_id)
+        .where(repositories_table.c.name == bindparam("repository"), manifests.c.digest == bindparam("digest"))
+    )
+
+
+def _at_tag(*columns: Column[Any]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*columns)
+        .select_from(repositories_table)
+        .join(tags, tags.c.repository_id == repositories_table.c.id)
+        # A sum is in no index: a planner that has not seen yet how many manifests there are can only go by the tag.
+        .join(
+            manifests,
+            (manifests.c.id == tags.c.manifest_id)
+            & (manifests.c.repository_id + literal_column("0") == tags.c.repository_id),
+        )
+        .where(repositories_table.c.name == bindparam("repository"), tags.c.name == bindparam("tag"))
+    )
 
 
 def _named(row: Values | None) -> Named | None:
@@ -75,10 +91,10 @@ def _stored(row: Values | None) -> StoredManifest | None:
     return StoredManifest._make(row) if row else None
 
 
-by_digest = Lookup(_STORED.where(_BY_DIGEST), ("repository", "digest"), _stored)
-by_tag = Lookup(_STORED.join(tags, _TAG).where(_BY_TAG), ("repository", "tag"), _stored)
-named_by_digest = Lookup(_NAMED.where(_BY_DIGEST), ("repository", "digest"), _named)
-named_by_tag = Lookup(_NAMED.join(tags, _TAG).where(_BY_TAG), ("repository", "tag"), _named)
+by_digest = Lookup(_at_digest(*_NAMES, manifests.c.body), ("repository", "digest"), _stored)
+by_tag = Lookup(_at_tag(*_NAMES, manifests.c.body), ("repository", "tag"), _stored)
+named_by_digest = Lookup(_at_digest(*_NAMES), ("repository", "digest"), _named)
+named_by_tag = Lookup(_at_tag(*_NAMES), ("repository", "tag"), _named)
 
 _ID = select(manifests.c.id).where(
     manifests.c.repository_id == bindparam("repository_id"), manifests.c.digest == bindparam("digest")
