@@ -1,8 +1,10 @@
 """The single statements of uploads do what the steps do, on both databases, also twice, and whoever else is there."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 import mooring.assembly  # noqa: F401 - declares every table
 from mooring.database import Database, schema
+from mooring.database.sqlite import SQLite
 from mooring.projects.tables import projects
 from mooring.registry import upload_changes, uploads
 from mooring.registry.collection import READERS_GRACE
@@ -18,6 +21,7 @@ from mooring.registry.tables import blob_reviews, blobs, object_removals, reposi
 from mooring.registry.tables import uploads as uploads_table
 from mooring.registry.uploads import Upload
 from tests.databases import OpenDatabase
+from tests.http.site import ADMIN_PASSWORD, Site, basic
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +40,10 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def database(open_empty: OpenDatabase) -> Database:
+    return filled(open_empty)
+
+
+def filled(open_empty: OpenDatabase) -> Database:
     opened = open_empty()
     opened.write_now(schema.migrate)
     opened.write_now(fill)
@@ -143,9 +151,7 @@ async def test_many_at_once_leave_one_blob_of_each_digest(database: Database, op
 
 
 async def test_one_that_waits_for_a_lock_holds_up_no_other(open_postgresql: OpenDatabase) -> None:
-    database = open_postgresql()
-    database.write_now(schema.migrate)
-    database.write_now(fill)
+    database = filled(open_postgresql)
     locked, free = await begin(database, "a" * 32), await begin(database, "b" * 32)
     held, release = threading.Event(), threading.Event()
 
@@ -167,9 +173,7 @@ async def test_one_that_waits_for_a_lock_holds_up_no_other(open_postgresql: Open
 
 
 async def test_a_connection_that_breaks_costs_nobody_a_change(open_postgresql: OpenDatabase) -> None:
-    database, other = open_postgresql(), open_postgresql()
-    database.write_now(schema.migrate)
-    database.write_now(fill)
+    database, other = filled(open_postgresql), open_postgresql()
     upload = await begin(database, "a" * 32)
 
     def cut(connection: Connection) -> None:
@@ -186,9 +190,7 @@ async def test_a_connection_that_breaks_costs_nobody_a_change(open_postgresql: O
 
 async def test_what_fails_only_when_it_is_committed_is_not_acknowledged(open_postgresql: OpenDatabase) -> None:
     """The rows of its statements have come by then."""
-    database = open_postgresql()
-    database.write_now(schema.migrate)
-    database.write_now(fill)
+    database = filled(open_postgresql)
     upload = await begin(database, "a" * 32)
 
     def refuse(connection: Connection) -> None:
@@ -208,3 +210,25 @@ async def test_what_fails_only_when_it_is_committed_is_not_acknowledged(open_pos
     assert database.read_now(content) == before
     database.write_now(lambda connection: connection.exec_driver_sql("DROP TRIGGER refused ON uploads"))
     assert await database.write(upload_changes.advance, *moved) == 5
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["POST", "PUT"])
+def test_an_end_whose_answer_was_lost_is_told_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """It is done once more then, as on PostgreSQL where a connection breaks."""
+    write, body = SQLite.write, b"layer"
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    async def twice(database: SQLite, transaction: Any, *args: Any) -> Any:
+        if transaction is upload_changes.finish:
+            assert await write(database, transaction, *args) is not None
+        return await write(database, transaction, *args)
+
+    with Site(tmp_path / "data") as site:
+        headers, target = [basic("admin", ADMIN_PASSWORD)], "/v2/library/app/blobs/uploads/"
+        monkeypatch.setattr(SQLite, "write", twice)
+        place = target if whole else site.ask("POST", target, headers).header("location")
+        method = "POST" if whole else "PUT"
+        assert site.ask(method, f"{place}?digest={digest}", headers, body).status == 201
+        assert site.ask("GET", f"/v2/library/app/blobs/{digest}", headers).body == body

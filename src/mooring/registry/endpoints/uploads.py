@@ -33,6 +33,11 @@ async def begin_upload(registry: Registry, request: Request, visit: Visit) -> Re
     try:
         async with registry.store.writing(upload.id) as writer:
             return await _finish(registry, request, visit, upload, writer, single)
+    except UploadUnknown:
+        # It ended, and the database's answer was lost: what it was for is there.
+        if not await _held(registry, visit, single):
+            raise
+        return _created(visit, str(single))
     except MooringError:
         # Nobody was told of this upload, so nobody can go on with it: it would take space until it is reaped.
         with suppress(MooringError):
